@@ -1,0 +1,49 @@
+// Channel: who may call, as enrolled by officers. The role comes from the certificate's URI SAN, the status from here.
+// Thread rule: immutable; the registry exchanges whole objects.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <base/crypto.hpp>
+#include <appliance/contacts.hpp>
+
+namespace sigillo::appliance {
+
+enum class Role : std::uint8_t {
+  portal = 1,
+  contact_centre = 2,
+  branch = 3,
+  back_office = 4,
+  courier_sms = 5,
+  courier_email = 6,
+  courier_pec = 7,
+  courier_post = 8,
+  auditor = 9
+};
+std::string_view name(Role role);
+std::optional<Role> parse_role(std::string_view text);
+std::optional<Medium> courier_medium(Role role);  // of the four couriers
+
+enum class ChannelStatus : std::uint8_t { active = 1, suspended = 2, revoked = 3 };
+
+struct Channel {
+  Role role = Role::portal;
+  std::string name;                            // 1 to 48 of [a-z0-9-]
+  ChannelStatus status = ChannelStatus::active;
+  base::Digest certificate_key{};              // SHA-256 of the certificate's SubjectPublicKeyInfo (DER)
+  std::string owner;                           // declared; two couriers of one owner could open both halves
+  std::string delivery_jwk;                    // public EC P-256 JWK with `kid`; empty where the role opens nothing
+  std::string label() const { return std::string(appliance::name(role)) + ":" + name; }
+};
+using ChannelPtr = std::shared_ptr<const Channel>;
+
+// "urn:sigillo:channel:<role>:<name>"
+std::string channel_uri(Role role, std::string_view name);
+std::optional<std::pair<Role, std::string>> parse_channel_uri(std::string_view uri);
+
+}  // namespace sigillo::appliance

@@ -1,0 +1,66 @@
+// Config: the appliance's configuration file (TOML), read once and checked whole. An unknown or duplicate key, a wrong
+// type, a relative path, a policy below its floor is refused with the key's name and what to do (K3, K4, K5).
+// Thread rule: immutable after loading.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+
+#include <base/clock.hpp>
+#include <appliance/policy.hpp>
+
+namespace sigillo::appliance {
+
+struct ServerConfig {
+  std::string listen = "127.0.0.1:8443";
+  std::string monitor = "127.0.0.1:9464";
+  std::string certificate;  // PEM chain of the server certificate; its key is the HSM's `tls`
+  std::string channel_ca;   // PEM of the CA that channel certificates are under
+};
+struct StoreConfig {
+  std::string path;
+  std::uint32_t node = 1;
+};
+struct HsmConfig {
+  std::string module, token_label, token_serial, softhsm2_conf, pin_file;
+  std::uint32_t sessions = 0;  // 0: the module profile's
+  base::Duration deadline = base::seconds(5);
+};
+enum class AnchorMode : std::uint8_t { strict, interval };
+struct AnchorConfig {
+  AnchorMode mode = AnchorMode::strict;
+  base::Duration interval = base::seconds(1);
+};
+struct AuditConfig {
+  std::string issuer = "sigillo";         // `iss` of receipts and the origin of checkpoints
+  std::string checkpoint_folder;          // empty: on demand only
+  std::string checkpoint_url;             // https, empty: none
+  base::Duration checkpoint_interval = base::minutes(1);
+};
+struct Quotas {
+  std::uint32_t per_second = 0, burst = 0;  // per channel certificate; 0 only on a development appliance: off
+};
+
+struct Config {
+  std::string file;  // absolute path it came from
+  ServerConfig server;
+  StoreConfig store;
+  HsmConfig hsm;
+  AnchorConfig anchor;
+  AuditConfig audit;
+  Quotas quotas;
+  std::string profile = "inps";
+  Policy policy = Policy::inps();
+  bool allow_weak_policy = false;
+};
+
+struct ConfigError {
+  std::string message;  // a sentence: file, line, key, what is wrong, what to do
+};
+
+std::variant<Config, ConfigError> load_config(const std::string& path);
+// "HOST:PORT" split and checked; IPv6 in brackets.
+std::optional<std::pair<std::string, std::uint16_t>> parse_endpoint(std::string_view text);
+
+}  // namespace sigillo::appliance

@@ -1,0 +1,61 @@
+// Service: the one seam between the network side and the appliance. api/ knows this and nothing below it: no HSM, no
+// store, no key. The shape allows the two sides to become two processes.
+// Thread rule: any thread; a call goes on on the appliance's own threads and answers there.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <base/secret.hpp>
+#include <base/task.hpp>
+#include <appliance/channel.hpp>
+#include <appliance/operations.hpp>
+
+namespace sigillo::appliance {
+
+// An answer in its wire form, opaque to the appliance, which keeps it for a repeated Idempotency-Key.
+struct Rendered {
+  std::uint16_t status = 0;
+  base::Secret body;
+};
+using Render = std::function<Rendered(const Answer&)>;
+
+struct Idempotency {
+  std::string key;              // 1 to 64 printable ASCII characters, as sent
+  base::Secret request_digest;  // SHA-256(method || path || body): what makes it the same request
+};
+
+struct Call {
+  ChannelPtr channel;
+  Request request;
+  std::optional<Idempotency> idempotency;
+  Render render;
+};
+
+// Nothing was decided, charged or changed; the caller may come again. 503.
+enum class Outage : std::uint8_t { overloaded, hsm_unavailable, store_unavailable, audit_unavailable, sealed };
+
+using Reply = std::variant<Rendered, Outage>;
+
+struct Readiness {
+  bool ready = false;
+  std::vector<std::string> reasons;  // "hsm-unavailable", "clock-behind-ledger", "sealed", ... ; empty when ready
+};
+
+class Service {
+ public:
+  virtual ~Service() = default;
+
+  virtual base::Task<Reply> execute(Call call) = 0;
+
+  // The enrolled channel of that role, name and certificate key, whatever its status; nothing where none is. In memory,
+  // asked at every request, so that a revocation ends connections that are open.
+  virtual ChannelPtr channel(Role role, const std::string& name, const base::Digest& certificate_key) const = 0;
+  virtual Readiness readiness() const = 0;
+};
+
+}  // namespace sigillo::appliance

@@ -1,0 +1,37 @@
+# Every flag that is not the compiler's default, with its reason. All targets take them through sigillo_flags.
+add_library(sigillo_flags INTERFACE)
+
+target_compile_options(sigillo_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Werror   # a warning is a question, and a release has none open
+  -Wshadow                           # a shadowed name has hidden a missing assignment before
+  -Wconversion -Wno-sign-conversion  # a silent narrowing loses a count; sign conversions drown the rest
+  -Wnon-virtual-dtor -Woverloaded-virtual
+  -Wswitch-enum                      # a switch over an enum names every value
+  -Wnull-dereference -Wimplicit-fallthrough
+  -fstack-protector-strong           # a smashed frame ends the process before it returns
+  -fstack-clash-protection           # a large frame may not jump over the guard page
+  -fcf-protection=full               # indirect branches land on their targets only (CET)
+  -fno-strict-aliasing               # wire formats are read as bytes; never let it be undefined
+  -ftrivial-auto-var-init=zero       # an uninitialised local never shows what was on the stack
+  -fno-plt)
+target_compile_definitions(sigillo_flags INTERFACE
+  $<$<AND:$<NOT:$<CONFIG:Debug>>,$<STREQUAL:${SIGILLO_SANITIZE},>>:_FORTIFY_SOURCE=2> # bounds in libc calls
+  _GLIBCXX_ASSERTIONS)               # bounds in the standard containers: abort, not read on
+target_link_options(sigillo_flags INTERFACE
+  -Wl,-z,relro,-z,now                # no writable GOT after start
+  -Wl,-z,noexecstack
+  -Wl,--as-needed)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON) # PIE: addresses differ at each start
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # g++ 12 reports these wrongly in Boost and coroutine frames at -O2 (GCC bugs 105329, 105562 and kin).
+  target_compile_options(sigillo_flags INTERFACE -Wno-null-dereference -Wno-maybe-uninitialized
+    -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds -Wno-stringop-overread -Wno-mismatched-new-delete)
+else()
+  target_compile_options(sigillo_flags INTERFACE -Wno-unknown-warning-option -Wno-c99-extensions)
+endif()
+
+if(SIGILLO_SANITIZE)
+  target_compile_options(sigillo_flags INTERFACE -fsanitize=${SIGILLO_SANITIZE} -fno-omit-frame-pointer -O1 -g)
+  target_link_options(sigillo_flags INTERFACE -fsanitize=${SIGILLO_SANITIZE})
+endif()
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1 -DNDEBUG")

@@ -1,0 +1,33 @@
+# sigillo_module(<name> SOURCES ... [LINK <public targets>] [PRIVATE_LINK <private targets>])
+# A static library sigillo_<name> with an include root of its own, so that an include across layers does not compile.
+function(sigillo_module name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
+  set(target sigillo_${name})
+  add_library(${target} STATIC ${arg_SOURCES})
+  add_library(sigillo::${name} ALIAS ${target})
+  target_include_directories(${target} PUBLIC include PRIVATE src)
+  target_link_libraries(${target} PUBLIC ${arg_LINK} PRIVATE ${arg_PRIVATE_LINK} sigillo_flags)
+endfunction()
+
+# sigillo_program(<name> SOURCES ... LINK ...): an executable in build/bin; main.cpp composes, the library does.
+function(sigillo_program name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_LINK} sigillo_flags)
+endfunction()
+
+# sigillo_test(<name> SOURCES ... LINK ... [LABELS ...] [TIMEOUT s]): a GoogleTest binary, one CTest test for the binary.
+function(sigillo_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
+  if(NOT SIGILLO_TESTS)
+    return()
+  endif()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_link_libraries(${name} PRIVATE ${arg_LINK} GTest::gmock GTest::gtest_main sigillo_flags)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS "unit;${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
+endfunction()

@@ -1,0 +1,53 @@
+// Pkcs11Token: the Token port on a real PKCS#11 module, loaded by absolute path. It owns the module (C_Initialize to
+// C_Finalize, never dlclose: SoftHSM2's and OpenSSL's destructors crash), one persistent logged-in session that keeps
+// the login, and a bounded pool of sessions lent to callers. Also here: what the ceremony does to a token before it has
+// a user. Thread rule: as Token. A process opens one module once.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <hsm/token.hpp>
+
+namespace sigillo::hsm {
+
+struct TokenOptions {
+  std::string module;           // absolute path of the PKCS#11 library
+  std::string token_label;      // CK_TOKEN_INFO.label without its padding
+  std::string token_serial;     // empty: the label alone must name one token
+  std::size_t sessions_max = 8; // bound of the pool; the token's own ulMaxRwSessionCount lowers it
+  base::Duration session_wait = base::seconds(2);
+};
+
+class Pkcs11Token final : public Token {
+ public:
+  // Loads, finds the token, logs in as CKU_USER. Errc::credential is final: the caller must not try the PIN again (A9).
+  static base::Result<std::unique_ptr<Pkcs11Token>> open(const TokenOptions& options, const base::Secret& pin);
+  ~Pkcs11Token() override;
+
+  base::Result<void> random(std::span<base::Byte> out) override;
+  base::Result<base::Digest> hmac(KeyRef key, base::ByteView message) override;
+  base::Result<base::Bytes> sign(KeyRef key, base::ByteView digest) override;
+  base::Result<base::Bytes> public_key(KeyRef key) override;
+  base::Result<KeyRef> find_key(const KeyId& id) override;
+  base::Result<std::vector<KeyInfo>> list_keys() override;
+  base::Result<KeyRef> generate_key(const KeyId& id, KeyType type) override;
+  base::Result<void> destroy_key(const KeyId& id) override;
+  base::Result<DataHandle> create_data(const std::string& label, base::ByteView value) override;
+  base::Result<std::vector<DataObject>> list_data(const std::string& label) override;
+  base::Result<void> destroy_data(DataHandle handle) override;
+  base::Result<void> self_test() override;
+  std::size_t parallelism() const override;
+
+ private:
+  class Impl;
+  explicit Pkcs11Token(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// C_InitToken and C_InitPIN on the first uninitialised slot: a new token of that label, its SO PIN and its user PIN.
+// Errc::already_exists where a token of the label is there.
+base::Result<void> initialise_token(const std::string& module, const std::string& label, const base::Secret& so_pin,
+                                    const base::Secret& user_pin);
+
+}  // namespace sigillo::hsm

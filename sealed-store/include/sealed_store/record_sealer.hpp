@@ -1,0 +1,30 @@
+// RecordSealer: seals records above the store, so that no engine below need be trusted with them. AES-256-GCM, the
+// associated data being format version, table and id, so that a row can not be moved or exchanged (that it is not an
+// old one is the store's to see). Key ids are in the record; several keys open, the newest seals.
+// Attack it stops: (1) read or change the file, (2) move one subject's record to another's key. Shape:
+// version(1) || key id(2, big-endian) || nonce(12) || ciphertext || tag(16).
+// Thread rule: immutable after construction.
+#pragma once
+
+#include <map>
+#include <optional>
+
+#include <base/secret.hpp>
+#include <sealed_store/store.hpp>
+
+namespace sigillo::sealed_store {
+
+class RecordSealer {
+ public:
+  // At least one key; the highest id seals.
+  explicit RecordSealer(std::map<std::uint16_t, base::Secret> keys);
+
+  base::Bytes seal(const RecordKey& key, base::ByteView plaintext) const;
+  // Errc::corrupt where the tag does not hold, the shape is wrong, or the key id is not known.
+  base::Result<base::Secret> open(const RecordKey& key, base::ByteView sealed) const;
+
+ private:
+  std::map<std::uint16_t, base::Secret> keys_;
+};
+
+}  // namespace sigillo::sealed_store

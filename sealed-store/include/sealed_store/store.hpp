@@ -1,0 +1,185 @@
+// Store: the port to durable state, and the truth about it: records (sealed by the caller, opaque here), the guard's
+// counters, queues of records that fall due, and the append-only ledger with its hash chain. It decides nothing: it
+// keeps the order charge -> durable -> witnessed, refuses what is not fresh, and loses nothing that it acknowledged.
+// Implementations: SqlCipherStore (production), MemoryStore (tests); one contract suite runs on both. The shape fits a
+// second engine with synchronous replication: every conditional is one compare-and-set, commits take batches.
+// Thread rule: any thread. Reads block shortly on the calling thread; commits are awaited, and the coroutine goes on on
+// the store's own writer or witness thread: hop() to a worker before doing work.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <base/bytes.hpp>
+#include <base/clock.hpp>
+#include <base/crypto.hpp>
+#include <base/result.hpp>
+#include <base/task.hpp>
+
+namespace sigillo::sealed_store {
+
+enum class Errc : std::uint16_t {
+  unavailable = 301,    // I/O error, full or read-only disk: a 503; nothing of the batch is durable
+  stale = 302,          // a row, page or table that is older than what was acknowledged: never believed, alarmed
+  rolled_back = 303,    // at open: the ledger's head is behind or beside the witnessed one
+  fenced = 304,         // another running copy has taken over; this one answers no more
+  conflict = 305,       // the guard is not what the charge expected: read it again
+  not_witnessed = 306,  // durable, but the witness (HSM) did not take the head; the charge is refunded by the store
+  corrupt = 307,        // chain, shape or page does not hold
+  schema = 308,         // made by a newer version
+};
+
+// 128 bits of the blind index; names a subject everywhere below the index key, the ledger included.
+using SubjectIndex = base::ByteArray<16>;
+
+struct RecordKey {
+  std::uint8_t table = 0;  // the caller's: part of the associated data of the seal, so that no row moves
+  base::ByteArray<16> id{};
+  auto operator<=>(const RecordKey&) const = default;
+};
+
+struct Put {
+  RecordKey key;
+  base::Bytes sealed;
+  std::uint8_t queue = 0;  // 0: in no queue
+  base::Instant due{};
+};
+
+struct GuardKey {
+  SubjectIndex subject{};
+  std::uint8_t counter = 0;  // the caller's: PIN, contacts, health card
+  auto operator<=>(const GuardKey&) const = default;
+};
+
+struct GuardValue {
+  std::uint16_t failures = 0;  // in a row, charged while a credential was live
+  std::uint16_t unowned = 0;   // charged while none was live; these end when one is issued
+  base::Instant last{};        // the last charge that stayed
+  std::uint32_t total() const { return std::uint32_t{failures} + unowned; }
+  bool operator==(const GuardValue&) const = default;
+};
+
+// What a caller has written into the ledger. Typed fields, an allow list: no PIN, no verifier, no codice fiscale.
+struct Event {
+  base::Instant time;
+  std::uint16_t kind = 0;     // the caller's catalogue
+  std::uint16_t outcome = 0;  // the caller's catalogue
+  SubjectIndex subject{};
+  std::string channel;        // "<role>:<name>", or "officer", "appliance"; at most 80 bytes
+  std::string operator_name;  // at most 64 bytes
+  std::string reference;      // an opaque identifier this is about, at most 64 bytes
+  std::uint64_t attempt = 0;  // the charge that this settles, by seq; 0 for none
+  // The counter's value after this entry; replaying the ledger is assigning these in order.
+  std::optional<std::pair<GuardKey, GuardValue>> guard;
+};
+
+struct LedgerEntry {
+  std::uint64_t seq = 0;   // from 1, no gaps
+  std::uint32_t node = 0;  // the chain this entry is in
+  Event event;
+  base::Digest hash{};  // SHA-256(previous hash || encode(entry without hash)); ledger_entry.hpp has the encoding
+};
+
+struct Head {
+  std::uint32_t node = 0;
+  std::uint64_t seq = 0;
+  base::Digest hash{};
+  base::Instant time{};
+};
+
+// Proof that a guess was paid for: durable and, in strict mode, witnessed. Only a Store makes one, it can not be copied,
+// and the comparison takes it away. Attack it stops: (1) guess, (2) have the process killed between comparison and
+// count, (3) guess again. There is no way to write a comparison without having charged first.
+class ChargedAttempt {
+ public:
+  ChargedAttempt(ChargedAttempt&&) = default;
+  ChargedAttempt& operator=(ChargedAttempt&&) = default;
+  ChargedAttempt(const ChargedAttempt&) = delete;
+  ChargedAttempt& operator=(const ChargedAttempt&) = delete;
+
+  std::uint64_t seq() const { return seq_; }
+  const GuardKey& key() const { return key_; }
+  const GuardValue& before() const { return before_; }  // what a refund puts back
+  const GuardValue& after() const { return after_; }
+
+ private:
+  friend class Store;
+  ChargedAttempt(std::uint64_t seq, GuardKey key, GuardValue before, GuardValue after)
+      : seq_(seq), key_(key), before_(before), after_(after) {}
+  std::uint64_t seq_;
+  GuardKey key_;
+  GuardValue before_;
+  GuardValue after_;
+};
+
+struct Charge {
+  GuardKey key;
+  GuardValue expected;  // the slot is taken by compare-and-set against this
+  Event event;          // its guard member is set to the value after the charge
+};
+
+// One atomic commit. Events are appended in order; all or nothing.
+struct Changes {
+  std::vector<Event> events;
+  std::vector<Put> puts;
+  std::vector<RecordKey> erases;
+  bool witnessed = true;  // false only for a settle that changes nothing but counts
+  void add(Changes more);
+};
+
+struct Committed {
+  std::uint64_t first_seq = 0;
+  std::uint64_t last_seq = 0;
+};
+
+struct DueRecord {
+  RecordKey key;
+  base::Instant due;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // The record as last acknowledged, or nothing; Errc::stale where the disk says something older.
+  virtual base::Result<std::optional<base::Bytes>> read(const RecordKey& key) = 0;
+  // In memory, the authority. A subject without a count has the default value.
+  virtual GuardValue guard(const GuardKey& key) const = 0;
+  // Records of a queue that are due by `now`, oldest first. A hint: read() is what is believed.
+  virtual base::Result<std::vector<DueRecord>> due(std::uint8_t queue, base::Instant now, std::size_t limit) = 0;
+
+  virtual base::Task<base::Result<ChargedAttempt>> charge(Charge charge) = 0;
+  // The outcome of an evaluated attempt, with all that it changes.
+  virtual base::Task<base::Result<Committed>> settle(ChargedAttempt attempt, Changes changes) = 0;
+  // An attempt that was never evaluated: its count is put back (guard = before) by `event`, as soon as the disk takes
+  // it. Returns at once and is kept until it is durable; a crash before that leaves the charge, as it must.
+  virtual void refund(ChargedAttempt attempt, Event event) = 0;
+  // A change that needs no charge.
+  virtual base::Task<base::Result<Committed>> commit(Changes changes) = 0;
+
+  virtual base::Result<std::vector<LedgerEntry>> ledger(std::uint64_t after, std::size_t limit) = 0;
+  virtual Head head() const = 0;  // of what is durable
+  // nullptr while commits succeed; else why not (for readiness). Clears itself when the cause is gone.
+  virtual std::optional<base::Error> trouble() const = 0;
+
+ protected:
+  static ChargedAttempt charged(std::uint64_t seq, GuardKey key, GuardValue before, GuardValue after) {
+    return {seq, key, before, after};
+  }
+};
+
+// Where the ledger's head is kept outside the database, so that a database put back shows (the HSM: appliance/anchor).
+class HeadWitness {
+ public:
+  virtual ~HeadWitness() = default;
+  // The newest head that was recorded, by anyone; nothing on a new appliance.
+  virtual base::Result<std::optional<Head>> recorded() = 0;
+  // After the store accepted recorded(): raise the epoch. Every other running copy is fenced from here on.
+  virtual base::Result<void> take_over(const Head& accepted) = 0;
+  // On return the head is recorded for good and no other copy has taken over; Errc::fenced where one has.
+  virtual base::Result<void> record(const Head& head) = 0;
+};
+
+}  // namespace sigillo::sealed_store
