@@ -1,0 +1,1 @@
+#include <appliance/subject.hpp>
