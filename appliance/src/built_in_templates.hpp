@@ -1,5 +1,5 @@
-// The texts of appliance/templates/, compiled in: file name and content. The table is made by embed_templates.cmake.
-// Thread rule: constants.
+// The texts of appliance/templates/, compiled in: file name and content. The table is made by
+// embed_templates.cmake. Thread rule: constants.
 #pragma once
 
 #include <span>
