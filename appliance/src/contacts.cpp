@@ -177,7 +177,7 @@ Date Date::of(base::Instant instant) {
   using namespace std::chrono;
   const sys_time<milliseconds> utc{milliseconds(instant.ms)};
   const auto year_utc = year_month_day(floor<days>(utc)).year();
-  const auto turn = [&](month m) { return sys_days(year_utc / m / Sunday[last]) + hours(1); };
+  const auto turn = [&](std::chrono::month m) { return sys_days(year_utc / m / Sunday[last]) + hours(1); };
   const bool summer = utc >= turn(March) && utc < turn(October);
   const year_month_day local(floor<days>(utc + hours(summer ? 2 : 1)));
   return {static_cast<std::int16_t>(static_cast<int>(local.year())),
