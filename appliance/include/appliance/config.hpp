@@ -1,14 +1,14 @@
-// Config: the appliance's configuration file (TOML), read once and checked whole. An unknown or duplicate key, a wrong
-// type, a relative path, a policy below its floor is refused with the key's name and what to do (K3, K4, K5).
-// Thread rule: immutable after loading.
+// Config: the appliance's configuration file (TOML), read once and checked whole. An unknown or duplicate
+// key, a wrong type, a relative path, a policy below its floor is refused with the key's name and what to do
+// (K3, K4, K5). Thread rule: immutable after loading.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <variant>
 
-#include <base/clock.hpp>
 #include <appliance/policy.hpp>
+#include <base/clock.hpp>
 
 namespace sigillo::appliance {
 
@@ -33,13 +33,14 @@ struct AnchorConfig {
   base::Duration interval = base::seconds(1);
 };
 struct AuditConfig {
-  std::string issuer = "sigillo";         // `iss` of receipts and the origin of checkpoints
-  std::string checkpoint_folder;          // empty: on demand only
-  std::string checkpoint_url;             // https, empty: none
+  std::string issuer = "sigillo";  // `iss` of receipts and the origin of checkpoints
+  std::string checkpoint_folder;   // empty: on demand only
+  std::string checkpoint_url;      // https, empty: none
   base::Duration checkpoint_interval = base::minutes(1);
 };
 struct Quotas {
-  std::uint32_t per_second = 0, burst = 0;  // per channel certificate; 0 only on a development appliance: off
+  std::uint32_t per_second = 200,
+                burst = 400;  // per channel certificate; 0 only on a development appliance: off
 };
 
 struct Config {
@@ -52,6 +53,7 @@ struct Config {
   Quotas quotas;
   std::string profile = "inps";
   Policy policy = Policy::inps();
+  std::string messages_folder;  // texts in place of the built-in ones; empty: those
   bool allow_weak_policy = false;
 };
 
