@@ -1,0 +1,49 @@
+#include <channels/files.hpp>
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <channels/errc.hpp>
+
+namespace sigillo::channels {
+namespace {
+
+constexpr off_t kSizeMax = 64 * 1024;
+
+struct Descriptor {
+  int fd;
+  ~Descriptor() {
+    if (fd >= 0) ::close(fd);
+  }
+};
+
+}  // namespace
+
+base::Result<base::Secret> read_private_file(const std::string& path) {
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)};
+  struct stat status {};
+  if (file.fd < 0 || ::fstat(file.fd, &status) != 0) {
+    return base::Error(Errc::file, "a private file cannot be opened", static_cast<unsigned long>(errno));
+  }
+  if (!S_ISREG(status.st_mode) || status.st_size > kSizeMax) {
+    return base::Error(Errc::file, "a private file is not a regular file of at most 64 KiB");
+  }
+  if ((status.st_mode & 077) != 0) {
+    return base::Error(Errc::file, "a private file can be read by others: chmod 600 it");
+  }
+  base::Secret content(static_cast<std::size_t>(status.st_size));
+  std::size_t have = 0;
+  while (have < content.size()) {
+    const ssize_t got = ::read(file.fd, content.writable().data() + have, content.size() - have);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0)
+      return base::Error(Errc::file, "a private file cannot be read", static_cast<unsigned long>(errno));
+    have += static_cast<std::size_t>(got);
+  }
+  return content;
+}
+
+}  // namespace sigillo::channels

@@ -1,0 +1,122 @@
+// sigillo-courier: composes a courier of the spool folder. Exit codes: 0 good, 1 local (options, files,
+// spool), 2 remote (the appliance is away or refuses; only with --once and --drain, for otherwise that is
+// waited out).
+#include <cstdio>
+
+#include <CLI/CLI.hpp>
+
+#include <base/log.hpp>
+#include <channels/courier.hpp>
+#include <channels/errc.hpp>
+#include <channels/files.hpp>
+
+namespace {
+
+using namespace std::string_literals;
+namespace base = sigillo::base;
+namespace channels = sigillo::channels;
+
+constexpr int kLocal = 1;
+constexpr int kRemote = 2;
+constexpr std::size_t kArenaBytes = 4 * 1024 * 1024;
+
+struct Options {
+  channels::ClientOptions client;
+  channels::CourierOptions courier;
+  std::vector<std::string> delivery_keys;
+  std::string spool;
+  std::string poll = "5s";
+  bool once = false;
+  bool drain = false;
+};
+
+void declare(CLI::App& app, Options& options) {
+  app.description(
+      "Fetches the sealed deliveries of one medium, opens them and puts each into a spool folder as "
+      "<delivery_id>.json.");
+  app.footer(
+      "Example:\n"
+      "  sigillo-courier --server https://localhost:8443 --ca ca.pem --cert cert.pem --key key.pem \\\n"
+      "    --delivery-key delivery.jwk --spool /var/spool/sigillo/sms\n\n"
+      "Private keys are files that only their owner can read (mode 600). SIGTERM ends it after the message "
+      "in hand.\n"
+      "Exit codes: 0 good; 1 local error (options, files, spool); 2 the appliance is away or refuses "
+      "(--once, --drain).");
+  app.set_config("--config", "", "a file of these options, one `name = \"value\"` a line");
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  app.add_option("--server", options.client.server, "https://HOST:PORT of the appliance")->required();
+  app.add_option("--ca", options.client.ca, "PEM file of the CA that the appliance's certificate is under")
+      ->required();
+  app.add_option("--cert", options.client.certificate, "PEM file of this courier's certificate")->required();
+  app.add_option("--key", options.client.key, "PEM file of its private key")->required();
+  app.add_option("--delivery-key", options.delivery_keys,
+                 "JWK file of the private delivery key; again for older ones")
+      ->required();
+  app.add_option("--spool", options.spool, "folder that messages are put into; made where it is not there")
+      ->required();
+  app.add_option("--poll", options.poll, "pause when there is nothing: a number and s, m or h")
+      ->capture_default_str();
+  app.add_option("--lease", options.courier.lease_max, "messages a lease")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  auto* once = app.add_flag("--once", options.once, "one lease, then end");
+  app.add_flag("--drain", options.drain, "end when nothing is left")->excludes(once);
+}
+
+int complain(const std::string& what, int code) {
+  std::fputs(("sigillo-courier: " + what + '\n').c_str(), stderr);
+  return code;
+}
+
+std::string sentence(const base::Error& error) {
+  return error.detail() + (error.raw() == 0 ? ""s : " (" + std::to_string(error.raw()) + ')');
+}
+
+int serve(Options& options) {
+  const auto poll = base::parse_duration(options.poll);
+  if (!poll || poll->ms == 0) return complain("--poll must be a number and s, m or h, such as 5s.", kLocal);
+  options.courier.poll = *poll;
+  if (!options.client.server.starts_with("https://"))
+    return complain("--server must be an https:// URL.", kLocal);
+  while (options.client.server.ends_with('/')) options.client.server.pop_back();
+  options.courier.mode = options.once    ? channels::Mode::once
+                         : options.drain ? channels::Mode::drain
+                                         : channels::Mode::forever;
+
+  std::vector<base::EcPrivateKey> keys;
+  for (const auto& path : options.delivery_keys) {
+    const auto text = channels::read_private_file(path);
+    if (!text) return complain(path + ": " + sentence(text.error()) + '.', kLocal);
+    auto key = base::EcPrivateKey::from_jwk(*text);
+    if (!key) return complain(path + ": not a private EC P-256 key as a JWK.", kLocal);
+    keys.push_back(std::move(*key));
+  }
+  auto sink = channels::SpoolSink::open(options.spool);
+  if (!sink) return complain(options.spool + ": " + sentence(sink.error()) + '.', kLocal);
+
+  channels::Stop stop;
+  auto client = channels::Client::create(options.client, stop);
+  if (!client) return complain(options.client.key + ": " + sentence(client.error()) + '.', kLocal);
+  channels::Courier courier(**client, *sink, stop, std::move(keys), options.courier);
+  const auto done = courier.run();
+  if (done) return 0;
+  const bool local = done.error().is(channels::Errc::sink) || done.error().is(channels::Errc::file);
+  return complain(sentence(done.error()) + '.', local ? kLocal : kRemote);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (!base::lock_secret_arena(kArenaBytes)) base::log::warn("courier.memory_not_locked");
+  CLI::App app;
+  Options options;
+  declare(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kLocal;
+  }
+  const int code = serve(options);
+  base::log::flush();
+  return code;
+}
