@@ -1,5 +1,5 @@
-// MemoryStore: the Store port in memory, for tests; the contract suite proves it. Faults can be asked for: the next
-// commits fail before they are durable, or after.
+// MemoryStore: the Store port in memory, for tests; the contract suite proves it. Faults can be asked for:
+// the next commits fail before they are durable, or after.
 #pragma once
 
 #include <map>

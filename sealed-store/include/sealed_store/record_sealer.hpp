@@ -1,9 +1,9 @@
-// RecordSealer: seals records above the store, so that no engine below need be trusted with them. AES-256-GCM, the
-// associated data being format version, table and id, so that a row can not be moved or exchanged (that it is not an
-// old one is the store's to see). Key ids are in the record; several keys open, the newest seals.
-// Attack it stops: (1) read or change the file, (2) move one subject's record to another's key. Shape:
-// version(1) || key id(2, big-endian) || nonce(12) || ciphertext || tag(16).
-// Thread rule: immutable after construction.
+// RecordSealer: seals records above the store, so that no engine below need be trusted with them.
+// AES-256-GCM, the associated data being format version, table and id, so that a row can not be moved or
+// exchanged (that it is not an old one is the store's to see). Key ids are in the record; several keys open,
+// the newest seals. Attack it stops: (1) read or change the file, (2) move one subject's record to another's
+// key. Shape: version(1) || key id(2, big-endian) || nonce(12) || ciphertext || tag(16). Thread rule:
+// immutable after construction.
 #pragma once
 
 #include <map>

@@ -1,7 +1,7 @@
-// SqlCipherStore: the Store port on one SQLCipher file in WAL mode with synchronous=FULL. One writer thread commits
-// everything that is waiting in one transaction (group commit); a witness thread records heads for as many commits as
-// have become durable meanwhile; readers have connections of their own.
-// Freshness: every row's keyed fingerprint is part of its bucket's set hash, the buckets' of a root, and the root of the
+// SqlCipherStore: the Store port on one SQLCipher file in WAL mode with synchronous=FULL. One writer thread
+// commits everything that is waiting in one transaction (group commit); a witness thread records heads for as
+// many commits as have become durable meanwhile; readers have connections of their own. Freshness: every
+// row's keyed fingerprint is part of its bucket's set hash, the buckets' of a root, and the root of the
 // ledger, whose head is witnessed. A bucket is checked at its first use after start and a row at each read.
 // Thread rule: as Store. One SqlCipherStore per file and process.
 #pragma once
@@ -33,16 +33,19 @@ class SqlCipherStore {
  public:
   // A new file with the current schema and an empty ledger. Errc::unavailable where the file exists.
   static base::Result<void> create(const StoreOptions& options, const StoreKeys& keys);
-  // Opens, migrates, replays the ledger's tail, checks it against the witness, takes over. `witness` outlives the store.
-  // Errc::rolled_back, Errc::corrupt, Errc::schema, Errc::stale refuse it without changing the file or the witness.
-  static base::Result<std::unique_ptr<Store>> open(const StoreOptions& options, StoreKeys keys, HeadWitness& witness);
+  // Opens, migrates, replays the ledger's tail, checks it against the witness, takes over. `witness` outlives
+  // the store. Errc::rolled_back, Errc::corrupt, Errc::schema, Errc::stale refuse it without changing the
+  // file or the witness.
+  static base::Result<std::unique_ptr<Store>> open(const StoreOptions& options, StoreKeys keys,
+                                                   HeadWitness& witness);
 };
 
-// Reads the ledger of a file that a running appliance may have open: for `sigillo audit export`. No lock that a writer
-// would wait for, nothing is written. Thread rule: one owner.
+// Reads the ledger of a file that a running appliance may have open: for `sigillo audit export`. No lock that
+// a writer would wait for, nothing is written. Thread rule: one owner.
 class LedgerReader {
  public:
-  static base::Result<std::unique_ptr<LedgerReader>> open(const std::string& path, const base::Secret& page_key);
+  static base::Result<std::unique_ptr<LedgerReader>> open(const std::string& path,
+                                                          const base::Secret& page_key);
   virtual ~LedgerReader() = default;
   virtual base::Result<std::vector<LedgerEntry>> read(std::uint64_t after, std::size_t limit) = 0;
 };

@@ -1,10 +1,11 @@
-// Store: the port to durable state, and the truth about it: records (sealed by the caller, opaque here), the guard's
-// counters, queues of records that fall due, and the append-only ledger with its hash chain. It decides nothing: it
-// keeps the order charge -> durable -> witnessed, refuses what is not fresh, and loses nothing that it acknowledged.
-// Implementations: SqlCipherStore (production), MemoryStore (tests); one contract suite runs on both. The shape fits a
-// second engine with synchronous replication: every conditional is one compare-and-set, commits take batches.
-// Thread rule: any thread. Reads block shortly on the calling thread; commits are awaited, and the coroutine goes on on
-// the store's own writer or witness thread: hop() to a worker before doing work.
+// Store: the port to durable state, and the truth about it: records (sealed by the caller, opaque here), the
+// guard's counters, queues of records that fall due, and the append-only ledger with its hash chain. It
+// decides nothing: it keeps the order charge -> durable -> witnessed, refuses what is not fresh, and loses
+// nothing that it acknowledged. Implementations: SqlCipherStore (production), MemoryStore (tests); one
+// contract suite runs on both. The shape fits a second engine with synchronous replication: every conditional
+// is one compare-and-set, commits take batches. Thread rule: any thread. Reads block shortly on the calling
+// thread; commits are awaited, and the coroutine goes on on the store's own writer or witness thread: hop()
+// to a worker before doing work.
 #pragma once
 
 #include <optional>
@@ -21,14 +22,15 @@
 namespace sigillo::sealed_store {
 
 enum class Errc : std::uint16_t {
-  unavailable = 301,    // I/O error, full or read-only disk: a 503; nothing of the batch is durable
-  stale = 302,          // a row, page or table that is older than what was acknowledged: never believed, alarmed
-  rolled_back = 303,    // at open: the ledger's head is behind or beside the witnessed one
-  fenced = 304,         // another running copy has taken over; this one answers no more
-  conflict = 305,       // the guard is not what the charge expected: read it again
-  not_witnessed = 306,  // durable, but the witness (HSM) did not take the head; the charge is refunded by the store
-  corrupt = 307,        // chain, shape or page does not hold
-  schema = 308,         // made by a newer version
+  unavailable = 301,  // I/O error, full or read-only disk: a 503; nothing of the batch is durable
+  stale = 302,  // a row, page or table that is older than what was acknowledged: never believed, alarmed
+  rolled_back = 303,  // at open: the ledger's head is behind or beside the witnessed one
+  fenced = 304,       // another running copy has taken over; this one answers no more
+  conflict = 305,     // the guard is not what the charge expected: read it again
+  not_witnessed =
+      306,        // durable, but the witness (HSM) did not take the head; the charge is refunded by the store
+  corrupt = 307,  // chain, shape or page does not hold
+  schema = 308,   // made by a newer version
 };
 
 // 128 bits of the blind index; names a subject everywhere below the index key, the ledger included.
@@ -61,7 +63,8 @@ struct GuardValue {
   bool operator==(const GuardValue&) const = default;
 };
 
-// What a caller has written into the ledger. Typed fields, an allow list: no PIN, no verifier, no codice fiscale.
+// What a caller has written into the ledger. Typed fields, an allow list: no PIN, no verifier, no codice
+// fiscale.
 struct Event {
   base::Instant time;
   std::uint16_t kind = 0;     // the caller's catalogue
@@ -79,7 +82,10 @@ struct LedgerEntry {
   std::uint64_t seq = 0;   // from 1, no gaps
   std::uint32_t node = 0;  // the chain this entry is in
   Event event;
-  base::Digest hash{};  // SHA-256(previous hash || encode(entry without hash)); ledger_entry.hpp has the encoding
+  std::optional<base::Digest> root;  // keyed hash over all records, where this entry's commit changed any
+  std::optional<base::Digest> guard_hash;  // keyed hash over the folded guard table; folds only
+  base::Digest
+      hash{};  // SHA-256(previous hash || encode(entry without hash)); ledger_entry.hpp has the encoding
 };
 
 struct Head {
@@ -89,9 +95,10 @@ struct Head {
   base::Instant time{};
 };
 
-// Proof that a guess was paid for: durable and, in strict mode, witnessed. Only a Store makes one, it can not be copied,
-// and the comparison takes it away. Attack it stops: (1) guess, (2) have the process killed between comparison and
-// count, (3) guess again. There is no way to write a comparison without having charged first.
+// Proof that a guess was paid for: durable and, in strict mode, witnessed. Only a Store makes one, it can not
+// be copied, and the comparison takes it away. Attack it stops: (1) guess, (2) have the process killed
+// between comparison and count, (3) guess again. There is no way to write a comparison without having charged
+// first.
 class ChargedAttempt {
  public:
   ChargedAttempt(ChargedAttempt&&) = default;
@@ -117,10 +124,17 @@ class ChargedAttempt {
 struct Charge {
   GuardKey key;
   GuardValue expected;  // the slot is taken by compare-and-set against this
-  Event event;          // its guard member is set to the value after the charge
+  Event event;  // its guard member is the value after the charge; left empty: one more failure, at event.time
+  Event refund;  // what the store appends where the witness did not confirm the charge; attempt and guard are
+                 // set
 };
 
-// One atomic commit. Events are appended in order; all or nothing.
+// Kinds of the entries that the store makes itself; callers' catalogues begin at 100.
+inline constexpr std::uint16_t kEventStoreChange =
+    1;  // records changed by a commit without an event of its own
+inline constexpr std::uint16_t kEventStoreFold = 2;  // guard table folded; `attempt` is where a replay begins
+
+// One atomic commit. Events are appended in order; erases come before puts; all or nothing.
 struct Changes {
   std::vector<Event> events;
   std::vector<Put> puts;
@@ -148,13 +162,15 @@ class Store {
   // In memory, the authority. A subject without a count has the default value.
   virtual GuardValue guard(const GuardKey& key) const = 0;
   // Records of a queue that are due by `now`, oldest first. A hint: read() is what is believed.
-  virtual base::Result<std::vector<DueRecord>> due(std::uint8_t queue, base::Instant now, std::size_t limit) = 0;
+  virtual base::Result<std::vector<DueRecord>> due(std::uint8_t queue, base::Instant now,
+                                                   std::size_t limit) = 0;
 
   virtual base::Task<base::Result<ChargedAttempt>> charge(Charge charge) = 0;
   // The outcome of an evaluated attempt, with all that it changes.
   virtual base::Task<base::Result<Committed>> settle(ChargedAttempt attempt, Changes changes) = 0;
-  // An attempt that was never evaluated: its count is put back (guard = before) by `event`, as soon as the disk takes
-  // it. Returns at once and is kept until it is durable; a crash before that leaves the charge, as it must.
+  // An attempt that was never evaluated: its count is put back (guard = before) by `event`, as soon as the
+  // disk takes it. Returns at once and is kept until it is durable; a crash before that leaves the charge, as
+  // it must.
   virtual void refund(ChargedAttempt attempt, Event event) = 0;
   // A change that needs no charge.
   virtual base::Task<base::Result<Committed>> commit(Changes changes) = 0;
@@ -170,7 +186,8 @@ class Store {
   }
 };
 
-// Where the ledger's head is kept outside the database, so that a database put back shows (the HSM: appliance/anchor).
+// Where the ledger's head is kept outside the database, so that a database put back shows (the HSM:
+// appliance/anchor).
 class HeadWitness {
  public:
   virtual ~HeadWitness() = default;

@@ -1,0 +1,169 @@
+#include "batch.hpp"
+
+#include <sealed_store/ledger_entry.hpp>
+
+#include "counting.hpp"
+#include "schema.hpp"
+
+namespace sigillo::sealed_store {
+
+base::Result<WriteQueries> WriteQueries::prepare(Database& db) {
+  WriteQueries out;
+  SIGILLO_TRY(out.rows, RowQueries::prepare(db));
+  SIGILLO_TRY(out.head, db.prepare("SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1"));
+  SIGILLO_TRY(out.append, db.prepare("INSERT INTO ledger VALUES(?,?,?)"));
+  SIGILLO_TRY(out.put,
+              db.prepare("INSERT INTO record(id, tbl, queue, due, sealed) VALUES(?,?,?,?,?) "
+                         "ON CONFLICT(id, tbl) DO UPDATE SET queue=excluded.queue, due=excluded.due, "
+                         "sealed=excluded.sealed"));
+  SIGILLO_TRY(out.erase, db.prepare("DELETE FROM record WHERE id=? AND tbl=?"));
+  SIGILLO_TRY(out.log_buckets, db.prepare("INSERT INTO bucket_log VALUES(?,?)"));
+  SIGILLO_TRY(out.put_guard, db.prepare("INSERT OR REPLACE INTO guard VALUES(?,?)"));
+  SIGILLO_TRY(out.erase_guard, db.prepare("DELETE FROM guard WHERE block=?"));
+  SIGILLO_TRY(out.put_bucket, db.prepare("INSERT OR REPLACE INTO bucket VALUES(?,?)"));
+  SIGILLO_TRY(out.trim_buckets, db.prepare("DELETE FROM bucket_log WHERE seq<?"));
+  return out;
+}
+
+base::Result<void> Batch::add(Operation& op) {
+  auto& changes = op.changes;
+  if (op.expects && guard(op.expects->first) != op.expects->second) {
+    op.result = base::Error(Errc::conflict, "the guard is not what the charge expected");
+    return base::ok();
+  }
+  Writes writes;
+  for (const auto& key : changes.erases) writes[key] = {};
+  for (const auto& put : changes.puts) writes[put.key] = {&put, {}};
+  // All of the operation's rows are checked before the first is written: it fails without a trace.
+  for (auto& [key, write] : writes) {
+    const auto checked = check(key, write);
+    if (!checked && !checked.error().is(Errc::stale)) return checked.error();
+    if (!checked) {
+      op.result = checked.error();
+      return base::ok();
+    }
+  }
+  SIGILLO_CHECK(execute(writes));
+
+  const auto first = state_.head.seq + staged_.entries.size() + 1;
+  for (const auto& event : changes.events) append(event);
+  if (op.refund) {
+    auto& [key, before, after, event] = *op.refund;
+    event.guard.emplace(key, after_refund(guard(key), before, after));
+    append(event);
+  } else if (changes.events.empty() && !writes.empty()) {
+    Event event;
+    event.time = last_time();
+    event.kind = kEventStoreChange;
+    event.channel = "appliance";
+    append(std::move(event));
+  }
+  const auto last = state_.head.seq + staged_.entries.size();
+  if (op.undo) {
+    op.undo->event.attempt = first;
+    staged_.undos.push_back(*op.undo);
+  }
+  op.result = Committed{first > last ? last : first, last};
+  return base::ok();
+}
+
+base::Result<void> Batch::write() {
+  if (!changed_.empty()) {
+    auto& total = staged_.rows_total = state_.rows.total();
+    base::Bytes hashes;
+    std::erase_if(staged_.buckets, [this](const auto& bucket) { return !changed_.contains(bucket.first); });
+    for (const auto& [id, bucket] : staged_.buckets) {
+      total -= state_.prf.bucket(id, state_.rows.at(id).hash);
+      total += state_.prf.bucket(id, bucket.hash);
+      base::append_be(hashes, id);
+      base::append(hashes, bucket.hash.bytes());
+    }
+    staged_.entries.back().root = state_.prf.root(total);
+    SIGILLO_CHECK(queries_.log_buckets.run(static_cast<std::int64_t>(staged_.entries.back().seq), hashes));
+  } else {
+    staged_.buckets.clear();
+  }
+  const base::Digest* previous = &state_.head.hash;
+  for (auto& entry : staged_.entries) {
+    entry.hash = chain_hash(*previous, entry);
+    previous = &entry.hash;
+    const auto encoded = encode(entry);
+    SIGILLO_CHECK(queries_.append.run(static_cast<std::int64_t>(entry.seq), encoded, entry.hash));
+  }
+  return base::ok();
+}
+
+LedgerEntry& Batch::append(Event event) {
+  if (event.guard) staged_.guards[event.guard->first] = normal(event.guard->second);
+  LedgerEntry entry;
+  entry.seq = state_.head.seq + staged_.entries.size() + 1;
+  entry.node = node_;
+  entry.event = std::move(event);
+  return staged_.entries.emplace_back(std::move(entry));
+}
+
+// The store has no clock: its own entries carry the time of the last one that a caller dated.
+base::Instant Batch::last_time() const {
+  return staged_.entries.empty() ? state_.head.time : staged_.entries.back().event.time;
+}
+
+GuardValue Batch::guard(const GuardKey& key) const {
+  const auto staged = staged_.guards.find(key);
+  return staged != staged_.guards.end() ? staged->second : state_.guards.find(key);
+}
+
+base::Error Batch::stale(std::uint16_t id) {
+  const std::lock_guard lock(state_.mutex);
+  state_.rows.alarm(id);
+  return {Errc::stale, "the records on disk are not those that were acknowledged"};
+}
+
+// A copy of the bucket that this batch changes, checked against the disk if nobody has done that yet.
+base::Result<Bucket*> Batch::touch(std::uint16_t id) {
+  if (const auto known = staged_.buckets.find(id); known != staged_.buckets.end()) return &known->second;
+  Bucket bucket;
+  {
+    const std::lock_guard lock(state_.mutex);
+    bucket = state_.rows.at(id);
+  }
+  if (!bucket.verified) {
+    SIGILLO_TRY(auto loaded, queries_.rows.bucket(id, state_.prf));
+    if (loaded.hash != bucket.hash) return stale(id);
+    bucket = std::move(loaded);
+  }
+  return &staged_.buckets.emplace(id, std::move(bucket)).first->second;
+}
+
+// Errc::stale where the row that is to be overwritten is not the one that is known.
+base::Result<void> Batch::check(const RecordKey& key, Write& write) {
+  const auto id = Bucket::of(key);
+  SIGILLO_TRY(const auto* bucket, touch(id));
+  SIGILLO_TRY(const auto row, queries_.rows.row(key));
+  if (row) {
+    write.old = state_.prf.row(key, row->queue, row->due_ms, row->sealed);
+    if (!bucket->holds(key, *write.old)) return stale(id);
+  } else if (bucket->knows(key)) {
+    SIGILLO_TRY(const auto loaded, queries_.rows.bucket(id, state_.prf));
+    if (loaded.hash != bucket->hash) return stale(id);
+  }
+  return base::ok();
+}
+
+base::Result<void> Batch::execute(const Writes& writes) {
+  for (const auto& [key, write] : writes) {
+    const auto id = Bucket::of(key);
+    auto& bucket = staged_.buckets.at(id);
+    if (write.old) bucket.remove(key, *write.old);
+    if (write.put != nullptr) {
+      const auto& put = *write.put;
+      SIGILLO_CHECK(queries_.put.run(key.id, key.table, put.queue, put.due.ms, put.sealed));
+      bucket.add(key, state_.prf.row(key, put.queue, put.due.ms, put.sealed));
+    } else if (write.old) {
+      SIGILLO_CHECK(queries_.erase.run(key.id, key.table));
+    }
+    changed_.insert(id);
+  }
+  return base::ok();
+}
+
+}  // namespace sigillo::sealed_store

@@ -1,0 +1,104 @@
+// Database: one keyed connection to the SQLCipher file, and the only place that speaks sqlite3. It owns the
+// pragmas and checks their effect; statements give their rows through a Cursor that resets them; a
+// Transaction rolls back unless it was committed. Every failure is an Error with SQLite's extended code:
+// Errc::corrupt where the file's content does not hold, Errc::unavailable where the disk does not serve.
+// Thread rule: a connection and all that hangs on it belong to one thread at a time.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <base/secret.hpp>
+#include <sealed_store/store.hpp>
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace sigillo::sealed_store {
+
+// One execution of a statement; resets it when it goes. Blobs stay valid until the next call of next().
+class Cursor {
+ public:
+  Cursor(sqlite3* db, sqlite3_stmt* statement) : db_(db), statement_(statement) {}
+  Cursor(Cursor&& other) noexcept : db_(other.db_), statement_(std::exchange(other.statement_, nullptr)) {}
+  Cursor& operator=(Cursor&&) = delete;
+  ~Cursor();
+
+  base::Result<bool> next();  // true: a row is there
+  std::int64_t integer(int column) const;
+  base::ByteView blob(int column) const;
+
+ private:
+  sqlite3* db_;
+  sqlite3_stmt* statement_;
+};
+
+class Statement {
+ public:
+  Statement() = default;
+  Statement(sqlite3* db, sqlite3_stmt* statement) : db_(db), statement_(statement) {}
+  Statement(Statement&& other) noexcept
+      : db_(other.db_), statement_(std::exchange(other.statement_, nullptr)) {}
+  Statement& operator=(Statement&& other) noexcept;
+  ~Statement();
+
+  // Arguments are integers and byte views; the bytes must outlive the cursor.
+  template <class... Args>
+  Cursor operator()(const Args&... args) {
+    int index = 0;
+    (bind(++index, args), ...);
+    return {db_, statement_};
+  }
+  template <class... Args>
+  base::Result<void> run(const Args&... args) {
+    auto cursor = (*this)(args...);
+    SIGILLO_TRY([[maybe_unused]] const bool row, cursor.next());
+    return base::ok();
+  }
+
+ private:
+  void bind(int index, std::int64_t value);
+  void bind(int index, base::ByteView value);
+  sqlite3* db_ = nullptr;
+  sqlite3_stmt* statement_ = nullptr;
+};
+
+class Database {
+ public:
+  enum class Access { create, write, read };
+
+  // `page_key` is SQLCipher's raw key, 32 bytes. A wrong key or a damaged first page is Errc::corrupt.
+  static base::Result<Database> open(const std::string& path, const base::Secret& page_key, Access access);
+
+  base::Result<void> run(const char* sql);
+  base::Result<Statement> prepare(const char* sql);
+  // Whether closing the last connection may fold the WAL into the main file; a refused file is left as it was
+  // found.
+  void checkpoint_on_close(bool on);
+
+ private:
+  struct Close {
+    void operator()(sqlite3* db) const;
+  };
+  explicit Database(sqlite3* db) : db_(db) {}
+  base::Result<void> key(const base::Secret& page_key);
+  base::Result<void> configure(Access access);
+  base::Result<void> expect(const char* pragma, std::string_view value);
+
+  std::unique_ptr<sqlite3, Close> db_;
+};
+
+class Transaction {
+ public:
+  static base::Result<Transaction> begin(Database& db);  // BEGIN IMMEDIATE: the write lock is taken here
+  Transaction(Transaction&& other) noexcept : db_(std::exchange(other.db_, nullptr)) {}
+  Transaction& operator=(Transaction&&) = delete;
+  ~Transaction();  // ROLLBACK unless committed
+  base::Result<void> commit();
+
+ private:
+  explicit Transaction(Database& db) : db_(&db) {}
+  Database* db_;
+};
+
+}  // namespace sigillo::sealed_store

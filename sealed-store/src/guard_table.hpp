@@ -1,0 +1,46 @@
+// GuardTable: every counter that is not zero, in memory, where it is the authority. Kept in 65,536 blocks by
+// the subject's first two bytes: a block is what a fold writes and what the set hash is over. Thread rule:
+// none of its own; State's mutex.
+#pragma once
+
+#include <set>
+
+#include "set_hash.hpp"
+
+namespace sigillo::sealed_store {
+
+class GuardTable {
+ public:
+  static constexpr std::size_t kBlocks = 65'536;
+  static std::uint16_t block_of(const GuardKey& key) { return base::read_be<std::uint16_t>(key.subject); }
+
+  GuardTable() : blocks_(kBlocks) {}
+
+  GuardValue find(const GuardKey& key) const;  // the default value where there is none
+  void assign(const GuardKey& key, const GuardValue& value);
+
+  base::Bytes encode(std::uint16_t block) const;
+  [[nodiscard]] bool load(std::uint16_t block, base::ByteView encoded);  // false: not a block's shape
+
+  // Blocks assigned to since they were last folded.
+  const std::set<std::uint16_t>& dirty() const { return dirty_; }
+  // The fold of these blocks is durable.
+  void folded(std::uint16_t block, const Lanes& hash);
+  const Lanes& block_hash(std::uint16_t block) const { return blocks_[block].hash; }
+  const Lanes& total() const { return total_; }  // over the blocks as folded
+
+ private:
+  struct Entry {
+    GuardKey key;
+    GuardValue value;
+  };
+  struct Block {
+    std::vector<Entry> entries;  // sorted by key
+    Lanes hash;                  // as folded
+  };
+  std::vector<Block> blocks_;
+  std::set<std::uint16_t> dirty_;
+  Lanes total_;
+};
+
+}  // namespace sigillo::sealed_store

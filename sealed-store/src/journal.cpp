@@ -1,0 +1,220 @@
+#include "journal.hpp"
+
+#include <algorithm>
+
+#include <base/log.hpp>
+
+#include "schema.hpp"
+
+namespace sigillo::sealed_store {
+namespace {
+
+// Blocks and buckets of one fold slice: some 20 ms of the writer's time.
+constexpr std::size_t kSliceMax = 2048;
+constexpr std::uint32_t kIdsEnd = 65'536;
+
+}  // namespace
+
+base::Result<void> Journal::append(std::vector<Operation>& operations) {
+  auto appended = append_once(operations);
+  // One damaged page must not fail those who only share a commit with it.
+  if (!appended && appended.error().is(Errc::corrupt) && operations.size() > 1) {
+    for (auto& operation : operations) {
+      operation.result.reset();
+      auto alone = append_once({&operation, 1});
+      if (!alone && !operation.result) operation.result = alone.error();
+      if (alone) appended = base::ok();
+    }
+    return appended;
+  }
+  if (!appended) {
+    for (auto& operation : operations) {
+      if (!operation.result || *operation.result) operation.result = appended.error();
+    }
+  }
+  return appended;
+}
+
+base::Result<void> Journal::append_once(std::span<Operation> operations) {
+  SIGILLO_CHECK(ready());
+  const auto append = [&]() -> base::Result<void> {
+    SIGILLO_TRY(auto transaction, Transaction::begin(connection_->db));
+    SIGILLO_CHECK(check_head());
+    Batch batch(state_, connection_->queries, options_.node);
+    for (auto& operation : operations) SIGILLO_CHECK(batch.add(operation));
+    if (batch.empty()) return base::ok();
+    SIGILLO_CHECK(batch.write());
+    return commit(std::move(transaction), std::move(batch.staged()));
+  };
+  auto appended = append();
+  if (!appended) {
+    for (auto& operation : operations) {
+      if (operation.result && *operation.result) operation.result.reset();
+    }
+    distrust();
+  }
+  return appended;
+}
+
+base::Result<void> Journal::probe() {
+  SIGILLO_CHECK(ready());
+  const auto write = [&]() -> base::Result<void> {
+    SIGILLO_TRY(auto transaction, Transaction::begin(connection_->db));
+    SIGILLO_CHECK(check_head());
+    SIGILLO_CHECK(write_meta(connection_->db, Meta::probe, static_cast<std::int64_t>(state_.head.seq)));
+    return transaction.commit();
+  };
+  auto written = write();
+  if (!written) distrust();
+  return written;
+}
+
+base::Result<void> Journal::ready() {
+  if (connection_) return base::ok();
+  SIGILLO_TRY(auto db, Database::open(options_.path, page_key_, Database::Access::write));
+  SIGILLO_TRY(auto queries, WriteQueries::prepare(db));
+  connection_ = std::make_unique<Connection>(Connection{std::move(db), std::move(queries)});
+  if (!unsure_) return base::ok();
+  const auto head = disk_head();
+  if (!head) {
+    distrust();
+    return head.error();
+  }
+  const auto& staged = unsure_->entries.back();
+  if (head->seq == staged.seq && head->hash == staged.hash) {
+    base::log::warn("store.commit_found", {{"seq", staged.seq}});
+    recovered_.insert(recovered_.end(), unsure_->undos.begin(), unsure_->undos.end());
+    apply(*unsure_);
+  } else if (head->seq != state_.head.seq || head->hash != state_.head.hash) {
+    distrust();
+    return base::Error(Errc::stale, "the ledger on disk is neither before nor after the last commit");
+  }
+  unsure_.reset();
+  return base::ok();
+}
+
+base::Result<Head> Journal::disk_head() {
+  auto cursor = connection_->queries.head();
+  SIGILLO_TRY(const bool found, cursor.next());
+  Head head;
+  if (!found) return head;
+  head.seq = static_cast<std::uint64_t>(cursor.integer(0));
+  const auto hash = cursor.blob(1);
+  if (hash.size() != head.hash.size()) return base::Error(Errc::corrupt, "a chain hash has a wrong length");
+  std::ranges::copy(hash, head.hash.begin());
+  return head;
+}
+
+// Inside every transaction, before anything is written: (1) a second process, or (2) someone who puts old
+// pages back under a running store, would otherwise have us append to a ledger that is not the one we
+// acknowledged.
+base::Result<void> Journal::check_head() {
+  SIGILLO_TRY(const auto head, disk_head());
+  if (head.seq == state_.head.seq && head.hash == state_.head.hash) return base::ok();
+  return base::Error(Errc::stale, "the ledger on disk is not the one that was acknowledged");
+}
+
+base::Result<void> Journal::commit(Transaction transaction, Staged staged) {
+  const std::lock_guard no_reads_in_doubt(state_.commit);
+  if (auto committed = transaction.commit(); !committed) {
+    // SQLite says that it did not; a WAL frame that was written and not synced may say otherwise at the next
+    // open.
+    unsure_ = std::move(staged);
+    return committed.error();
+  }
+  apply(staged);
+  return base::ok();
+}
+
+void Journal::apply(Staged& staged) {
+  const std::lock_guard lock(state_.mutex);
+  const auto& last = staged.entries.back();
+  state_.head = {last.node, last.seq, last.hash, std::max(state_.head.time, last.event.time)};
+  for (const auto& [key, value] : staged.guards) state_.guards.assign(key, value);
+  for (auto& [id, bucket] : staged.buckets) state_.rows.replace(id, std::move(bucket), staged.rows_total);
+  for (const auto& [block, hash] : staged.folded_blocks) state_.guards.folded(block, hash);
+  for (const auto id : staged.folded_buckets) state_.rows.folded(id);
+  if (staged.replay_from) state_.replay_from = *staged.replay_from;
+}
+
+bool Journal::fold_due() const {
+  return fold_from_ ||
+         state_.head.seq >= state_.replay_from + std::max<std::uint32_t>(options_.fold_every, 1);
+}
+
+base::Result<void> Journal::fold_slice() {
+  SIGILLO_CHECK(ready());
+  const auto fold = [&]() -> base::Result<void> {
+    SIGILLO_TRY(auto transaction, Transaction::begin(connection_->db));
+    SIGILLO_CHECK(check_head());
+    Batch batch(state_, connection_->queries, options_.node);
+    SIGILLO_CHECK(stage_fold(batch));
+    return commit(std::move(transaction), std::move(batch.staged()));
+  };
+  auto folded = fold();
+  if (!folded) {
+    // Begin again: what the lost slice would have folded is still dirty.
+    fold_from_.reset();
+    distrust();
+  }
+  return folded;
+}
+
+// A replay assigns values in order, so that it may begin before what some blocks already hold: the table may
+// be folded in slices, and only when the last dirty block of the beginning is in does the replay's beginning
+// move up.
+base::Result<void> Journal::stage_fold(Batch& batch) {
+  auto& queries = connection_->queries;
+  auto& staged = batch.staged();
+  if (!fold_from_) {
+    fold_from_ = state_.head.seq + 1;
+    fold_at_ = 0;
+  }
+  const auto& blocks = state_.guards.dirty();
+  const auto& buckets = state_.rows.dirty();
+  auto block = blocks.lower_bound(static_cast<std::uint16_t>(fold_at_));
+  auto bucket = buckets.lower_bound(static_cast<std::uint16_t>(fold_at_));
+  Lanes total = state_.guards.total();
+  std::size_t done = 0;
+  while (done < kSliceMax && (block != blocks.end() || bucket != buckets.end())) {
+    const auto id = std::min<std::uint32_t>(block != blocks.end() ? *block : kIdsEnd,
+                                            bucket != buckets.end() ? *bucket : kIdsEnd);
+    if (block != blocks.end() && *block == id) {
+      const auto entries = state_.guards.encode(*block);
+      const auto hash = state_.prf.guard_block(*block, entries);
+      SIGILLO_CHECK(entries.empty() ? queries.erase_guard.run(*block)
+                                    : queries.put_guard.run(*block, entries));
+      total -= state_.guards.block_hash(*block);
+      total += hash;
+      staged.folded_blocks.emplace_back(*block, hash);
+      ++block;
+      ++done;
+    }
+    if (bucket != buckets.end() && *bucket == id) {
+      SIGILLO_CHECK(queries.put_bucket.run(*bucket, state_.rows.at(*bucket).hash.bytes()));
+      staged.folded_buckets.push_back(*bucket);
+      ++bucket;
+      ++done;
+    }
+    fold_at_ = id + 1;
+  }
+  const bool last = block == blocks.end() && bucket == buckets.end();
+  if (last) {
+    staged.replay_from = *fold_from_;
+    fold_from_.reset();
+    SIGILLO_CHECK(queries.trim_buckets.run(static_cast<std::int64_t>(*staged.replay_from)));
+  }
+  Event event;
+  event.time = batch.last_time();
+  event.kind = kEventStoreFold;
+  event.channel = "appliance";
+  event.attempt = staged.replay_from.value_or(state_.replay_from);
+  auto& entry = batch.append(std::move(event));
+  entry.root = state_.prf.root(state_.rows.total());
+  entry.guard_hash = state_.prf.guard_hash(total);
+  const auto seq = static_cast<std::int64_t>(entry.seq);
+  SIGILLO_CHECK(batch.write());
+  return write_meta(connection_->db, Meta::fold_seq, seq);
+}
+
+}  // namespace sigillo::sealed_store

@@ -1,0 +1,59 @@
+// Journal: the writing side of the file. Owns the write connection; appends batches, folds the guard table,
+// and keeps memory equal to the disk: memory follows a COMMIT that succeeded, and after one of unknown
+// outcome nothing more is written until the file was opened again and has said which of the two it holds.
+// Thread rule: the writer thread (and the one that opens and closes the store, before and after it).
+#pragma once
+
+#include <sealed_store/sqlcipher_store.hpp>
+
+#include "batch.hpp"
+
+namespace sigillo::sealed_store {
+
+class Journal {
+ public:
+  Journal(const StoreOptions& options, base::Secret page_key, State& state)
+      : options_(options), page_key_(std::move(page_key)), state_(state) {}
+
+  // On return every operation has its result; those that neither failed alone nor are durable have the
+  // batch's error.
+  base::Result<void> append(std::vector<Operation>& operations);
+  // A durable write of nothing: tells whether the disk serves again.
+  base::Result<void> probe();
+
+  // Folding goes through the dirty blocks and buckets in slices, each a short commit with a fold entry of its
+  // own.
+  bool fold_due() const;
+  base::Result<void> fold_slice();
+
+  // Charges that were reported as failed and turned out to be durable: to be refunded.
+  std::vector<Refund> take_recovered() { return std::exchange(recovered_, {}); }
+
+ private:
+  struct Connection {
+    Database db;
+    WriteQueries queries;
+  };
+  base::Result<void> append_once(std::span<Operation> operations);
+  base::Result<void> ready();
+  base::Result<Head> disk_head();
+  base::Result<void> check_head();
+  base::Result<void> commit(Transaction transaction, Staged staged);
+  void apply(Staged& staged);
+  void distrust() { connection_.reset(); }
+  base::Result<void> stage_fold(Batch& batch);
+
+  const StoreOptions options_;
+  const base::Secret page_key_;
+  State& state_;
+  std::unique_ptr<Connection> connection_;
+  std::optional<Staged> unsure_;  // its COMMIT failed, and the file was not yet asked what it holds
+  std::vector<Refund> recovered_;
+
+  // The fold that is under way: everything below `fold_at_` is folded, what changed since `fold_from_` may
+  // not be.
+  std::optional<std::uint64_t> fold_from_;
+  std::uint32_t fold_at_ = 0;
+};
+
+}  // namespace sigillo::sealed_store

@@ -1,0 +1,34 @@
+#include <sealed_store/sqlcipher_store.hpp>
+
+#include "record_reader.hpp"
+#include "schema.hpp"
+
+namespace sigillo::sealed_store {
+namespace {
+
+class FileLedgerReader final : public LedgerReader {
+ public:
+  FileLedgerReader(Database db, Statement query) : db_(std::move(db)), query_(std::move(query)) {}
+
+  base::Result<std::vector<LedgerEntry>> read(std::uint64_t after, std::size_t limit) override {
+    return read_entries(query_, after, limit);
+  }
+
+ private:
+  Database db_;
+  Statement query_;
+};
+
+}  // namespace
+
+base::Result<std::unique_ptr<LedgerReader>> LedgerReader::open(const std::string& path,
+                                                               const base::Secret& page_key) {
+  SIGILLO_TRY(auto db, Database::open(path, page_key, Database::Access::read));
+  db.checkpoint_on_close(false);
+  SIGILLO_CHECK(check_schema(db));
+  SIGILLO_TRY(auto query, db.prepare(kSelectLedger));
+  std::unique_ptr<LedgerReader> reader = std::make_unique<FileLedgerReader>(std::move(db), std::move(query));
+  return reader;
+}
+
+}  // namespace sigillo::sealed_store

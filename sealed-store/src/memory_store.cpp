@@ -1,0 +1,135 @@
+#include <sealed_store/memory_store.hpp>
+
+#include <algorithm>
+
+#include <sealed_store/ledger_entry.hpp>
+
+#include "counting.hpp"
+
+namespace sigillo::sealed_store {
+
+base::Result<std::optional<base::Bytes>> MemoryStore::read(const RecordKey& key) {
+  const std::lock_guard lock(mutex_);
+  const auto record = records_.find(key);
+  if (record == records_.end()) return std::optional<base::Bytes>{};
+  return std::optional(record->second.sealed);
+}
+
+GuardValue MemoryStore::guard(const GuardKey& key) const {
+  const std::lock_guard lock(mutex_);
+  const auto value = guards_.find(key);
+  return value == guards_.end() ? GuardValue{} : value->second;
+}
+
+base::Result<std::vector<DueRecord>> MemoryStore::due(std::uint8_t queue, base::Instant now,
+                                                      std::size_t limit) {
+  const std::lock_guard lock(mutex_);
+  std::vector<DueRecord> out;
+  for (const auto& [key, put] : records_) {
+    if (queue != 0 && put.queue == queue && put.due <= now) out.push_back({key, put.due});
+  }
+  std::ranges::stable_sort(out, {}, &DueRecord::due);
+  if (out.size() > limit) out.resize(limit);
+  return out;
+}
+
+base::Task<base::Result<ChargedAttempt>> MemoryStore::charge(Charge charge) {
+  const auto after = after_charge(charge);
+  const std::lock_guard lock(mutex_);
+  const auto current = guards_.find(charge.key);
+  if ((current == guards_.end() ? GuardValue{} : current->second) != charge.expected) {
+    co_return base::Error(Errc::conflict, "the guard is not what the charge expected");
+  }
+  charge.event.guard.emplace(charge.key, after);
+  Changes changes;
+  changes.events.push_back(std::move(charge.event));
+  const auto committed = apply(std::move(changes));
+  if (committed) co_return charged(committed->first_seq, charge.key, charge.expected, after);
+  if (committed.error().is(Errc::not_witnessed)) {
+    Changes undo;
+    undo.events.push_back(std::move(charge.refund));
+    undo.events.back().attempt = entries_.back().seq;
+    undo.events.back().guard.emplace(charge.key, charge.expected);
+    (void)apply(std::move(undo));
+  }
+  co_return committed.error();
+}
+
+base::Task<base::Result<Committed>> MemoryStore::settle(ChargedAttempt attempt, Changes changes) {
+  if (!changes.events.empty() && changes.events.front().attempt == 0)
+    changes.events.front().attempt = attempt.seq();
+  return commit(std::move(changes));
+}
+
+void MemoryStore::refund(ChargedAttempt attempt, Event event) {
+  const std::lock_guard lock(mutex_);
+  const auto current = guards_.find(attempt.key());
+  const auto value = current == guards_.end() ? GuardValue{} : current->second;
+  event.attempt = attempt.seq();
+  event.guard.emplace(attempt.key(), after_refund(value, attempt.before(), attempt.after()));
+  Changes changes;
+  changes.events.push_back(std::move(event));
+  // A failure that was asked for would only delay it, and here is nothing to wait for.
+  const auto failures = std::exchange(failures_, 0);
+  (void)apply(std::move(changes));
+  failures_ = failures;
+}
+
+base::Task<base::Result<Committed>> MemoryStore::commit(Changes changes) {
+  const std::lock_guard lock(mutex_);
+  co_return apply(std::move(changes));
+}
+
+base::Result<std::vector<LedgerEntry>> MemoryStore::ledger(std::uint64_t after, std::size_t limit) {
+  const std::lock_guard lock(mutex_);
+  std::vector<LedgerEntry> out;
+  for (std::size_t i = after; i < entries_.size() && out.size() < limit; ++i) out.push_back(entries_[i]);
+  return out;
+}
+
+Head MemoryStore::head() const {
+  const std::lock_guard lock(mutex_);
+  if (entries_.empty()) return {};
+  const auto& last = entries_.back();
+  return {last.node, last.seq, last.hash, last.event.time};
+}
+
+void MemoryStore::fail_next(std::size_t commits, Errc with) {
+  const std::lock_guard lock(mutex_);
+  failures_ = commits;
+  failure_ = with;
+}
+
+base::Result<Committed> MemoryStore::apply(Changes changes) {
+  const bool fails = failures_ > 0;
+  if (fails) --failures_;
+  if (fails && failure_ != Errc::not_witnessed) return base::Error(failure_, "as the test has asked");
+  if (changes.events.empty() && (!changes.puts.empty() || !changes.erases.empty())) {
+    Event event;
+    event.time = entries_.empty() ? base::Instant{} : entries_.back().event.time;
+    event.kind = kEventStoreChange;
+    event.channel = "appliance";
+    changes.events.push_back(std::move(event));
+  }
+  const auto before = entries_.size();
+  for (auto& event : changes.events) {
+    if (event.guard) {
+      const auto& [key, value] = *event.guard;
+      if (value.total() == 0) guards_.erase(key);
+      if (value.total() != 0) guards_[key] = value;
+    }
+    LedgerEntry entry;
+    entry.seq = entries_.size() + 1;
+    entry.node = 1;
+    entry.event = std::move(event);
+    entry.hash = chain_hash(entries_.empty() ? base::Digest{} : entries_.back().hash, entry);
+    entries_.push_back(std::move(entry));
+  }
+  for (const auto& key : changes.erases) records_.erase(key);
+  for (auto& put : changes.puts) records_[put.key] = std::move(put);
+  if (fails) return base::Error(failure_, "as the test has asked");
+  const std::uint64_t last = entries_.size();
+  return Committed{before == last ? last : before + 1, last};
+}
+
+}  // namespace sigillo::sealed_store

@@ -1,0 +1,169 @@
+#include "opening.hpp"
+
+#include <algorithm>
+
+#include <sealed_store/ledger_entry.hpp>
+
+#include "schema.hpp"
+
+namespace sigillo::sealed_store {
+namespace {
+
+constexpr std::size_t kHashBytes = 32;
+constexpr std::size_t kLoggedBucketBytes = 2 + kHashBytes;
+
+base::Result<base::Digest> digest(base::ByteView bytes) {
+  base::Digest out;
+  if (bytes.size() != out.size()) return base::Error(Errc::corrupt, "a stored hash has a wrong length");
+  std::ranges::copy(bytes, out.begin());
+  return out;
+}
+
+base::Result<std::uint16_t> block_id(std::int64_t id) {
+  if (id < 0 || id > 0xffff) return base::Error(Errc::corrupt, "a block number is out of range");
+  return static_cast<std::uint16_t>(id);
+}
+
+base::Result<std::optional<LedgerEntry>> entry_at(Database& db, std::uint64_t seq) {
+  SIGILLO_TRY(auto query, db.prepare("SELECT entry, hash FROM ledger WHERE seq=?"));
+  auto cursor = query(static_cast<std::int64_t>(seq));
+  SIGILLO_TRY(const bool found, cursor.next());
+  if (!found) return std::optional<LedgerEntry>{};
+  SIGILLO_TRY(auto entry, decode(cursor.blob(0)));
+  SIGILLO_TRY(entry.hash, digest(cursor.blob(1)));
+  return std::optional(std::move(entry));
+}
+
+base::Result<void> load_guards(Database& db, State& state) {
+  SIGILLO_TRY(auto query, db.prepare("SELECT block, entries FROM guard"));
+  auto cursor = query();
+  for (;;) {
+    SIGILLO_TRY(const bool found, cursor.next());
+    if (!found) return base::ok();
+    SIGILLO_TRY(const auto block, block_id(cursor.integer(0)));
+    const auto entries = cursor.blob(1);
+    if (!state.guards.load(block, entries))
+      return base::Error(Errc::corrupt, "a guard block has a wrong shape");
+    state.guards.folded(block, state.prf.guard_block(block, entries));
+  }
+}
+
+// The bucket hashes as last folded, and over them, in order, those that commits have logged since.
+base::Result<void> load_buckets(Database& db, State& state) {
+  SIGILLO_TRY(auto folded, db.prepare("SELECT id, hash FROM bucket"));
+  auto cursor = folded();
+  for (;;) {
+    SIGILLO_TRY(const bool found, cursor.next());
+    if (!found) break;
+    SIGILLO_TRY(const auto id, block_id(cursor.integer(0)));
+    SIGILLO_TRY(const auto hash, digest(cursor.blob(1)));
+    state.rows.load(id, Lanes::from(hash));
+  }
+  SIGILLO_TRY(auto logged, db.prepare("SELECT hashes FROM bucket_log ORDER BY seq"));
+  auto log = logged();
+  for (;;) {
+    SIGILLO_TRY(const bool found, log.next());
+    if (!found) break;
+    auto hashes = log.blob(0);
+    if (hashes.size() % kLoggedBucketBytes != 0)
+      return base::Error(Errc::corrupt, "a bucket log has a wrong shape");
+    for (; !hashes.empty(); hashes = hashes.subspan(kLoggedBucketBytes)) {
+      const auto id = base::read_be<std::uint16_t>(hashes);
+      SIGILLO_TRY(const auto hash, digest(hashes.subspan(2, kHashBytes)));
+      state.rows.load(id, Lanes::from(hash));
+      state.rows.mark_dirty(id);
+    }
+  }
+  Lanes total;
+  for (std::uint32_t id = 0; id < FreshRows::kBuckets; ++id) {
+    const auto bucket = static_cast<std::uint16_t>(id);
+    total += state.prf.bucket(bucket, state.rows.at(bucket).hash);
+  }
+  state.rows.loaded(total);
+  return base::ok();
+}
+
+// The pointer to the last fold is a hint: an older one only makes the replay longer, for the ledger is the
+// truth; but the guard table must be the one that its fold has hashed.
+base::Result<void> check_fold(Database& db, State& state) {
+  SIGILLO_TRY(const auto fold_seq, read_meta(db, Meta::fold_seq));
+  if (fold_seq == 0) {
+    if (state.guards.total().zero()) return base::ok();
+    return base::Error(Errc::stale, "a guard table that no fold accounts for");
+  }
+  SIGILLO_TRY(const auto fold, entry_at(db, static_cast<std::uint64_t>(fold_seq)));
+  if (!fold || fold->event.kind != kEventStoreFold || !fold->guard_hash || fold->event.attempt < 1 ||
+      fold->event.attempt > fold->seq) {
+    return base::Error(Errc::corrupt, "the last fold is not in the ledger");
+  }
+  if (*fold->guard_hash != state.prf.guard_hash(state.guards.total())) {
+    return base::Error(Errc::stale, "the guard table is not the one that was folded last");
+  }
+  state.replay_from = fold->event.attempt;
+  return base::ok();
+}
+
+// Attack it stops: (1) copy the database, (2) guess until locked, (3) put the copy back. The copy's ledger
+// does not reach the head that the witness keeps outside; and one that was continued differently has another
+// hash there.
+base::Result<void> replay(Database& db, const std::optional<Head>& recorded, State& state) {
+  const auto seen = recorded ? recorded->seq : std::uint64_t{0};
+  // The chain is recomputed from the older of the two, so that it is one chain to the recorded head and
+  // beyond.
+  std::uint64_t seq = std::min(state.replay_from - 1, seen);
+  base::Digest hash{};
+  if (seq > 0) {
+    SIGILLO_TRY(const auto start, entry_at(db, seq));
+    if (!start) return base::Error(Errc::rolled_back, "the ledger ends before what was witnessed");
+    hash = start->hash;
+  }
+  const auto matches = [&] { return seq != seen || !recorded || hash == recorded->hash; };
+  bool same = matches();
+  auto root = state.prf.root({});
+  SIGILLO_TRY(auto query, db.prepare("SELECT seq, entry, hash FROM ledger WHERE seq>? ORDER BY seq"));
+  auto cursor = query(static_cast<std::int64_t>(seq));
+  for (;;) {
+    SIGILLO_TRY(const bool found, cursor.next());
+    if (!found) break;
+    SIGILLO_TRY(const auto entry, decode(cursor.blob(1)));
+    SIGILLO_TRY(const auto stored, digest(cursor.blob(2)));
+    if (static_cast<std::uint64_t>(cursor.integer(0)) != seq + 1 || entry.seq != seq + 1) {
+      return base::Error(Errc::corrupt, "the ledger has a gap");
+    }
+    ++seq;
+    hash = chain_hash(hash, entry);
+    if (hash != stored) return base::Error(Errc::corrupt, "the ledger's chain does not hold");
+    same = same && matches();
+    if (seq >= state.replay_from && entry.event.guard) {
+      state.guards.assign(entry.event.guard->first, entry.event.guard->second);
+    }
+    if (entry.root) root = *entry.root;
+    state.head = {entry.node, seq, hash, std::max(state.head.time, entry.event.time)};
+  }
+  if (seq < seen || !same)
+    return base::Error(Errc::rolled_back, "the ledger is behind or beside what was witnessed");
+  if (!recorded && seq > 0)
+    return base::Error(Errc::rolled_back, "a ledger with entries that no witness knows");
+  if (root != state.prf.root(state.rows.total())) {
+    return base::Error(Errc::stale, "the records' hashes are not those of the last commit");
+  }
+  return base::ok();
+}
+
+}  // namespace
+
+base::Result<void> load_state(Database& db, const std::optional<Head>& recorded, State& state) {
+  SIGILLO_CHECK(check_schema(db));
+  SIGILLO_CHECK(db.run("BEGIN"));  // one snapshot for all of it
+  const auto load = [&]() -> base::Result<void> {
+    SIGILLO_CHECK(load_guards(db, state));
+    SIGILLO_CHECK(check_fold(db, state));
+    SIGILLO_CHECK(load_buckets(db, state));
+    return replay(db, recorded, state);
+  };
+  auto loaded = load();
+  (void)db.run("ROLLBACK");
+  return loaded;
+}
+
+}  // namespace sigillo::sealed_store

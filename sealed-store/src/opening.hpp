@@ -1,0 +1,15 @@
+// Opening: reads from the file what belongs in memory, and believes none of it: guard table against the last
+// fold, buckets against the last root, the chain from there to the head, the head against the witness. Writes
+// nothing. Never reads the records, nor the ledger before the last fold: a start takes the same time after
+// ten years. Thread rule: before the store's threads exist.
+#pragma once
+
+#include "database.hpp"
+#include "state.hpp"
+
+namespace sigillo::sealed_store {
+
+// Errc::stale, rolled_back, corrupt, schema refuse the file.
+base::Result<void> load_state(Database& db, const std::optional<Head>& recorded, State& state);
+
+}  // namespace sigillo::sealed_store

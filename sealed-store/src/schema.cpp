@@ -1,0 +1,60 @@
+#include "schema.hpp"
+
+#include <iterator>
+
+namespace sigillo::sealed_store {
+namespace {
+
+constexpr const char* kMigrations[] = {
+    // 1
+    "CREATE TABLE meta(key INTEGER PRIMARY KEY, value INTEGER NOT NULL);"
+    "CREATE TABLE ledger(seq INTEGER PRIMARY KEY, entry BLOB NOT NULL, hash BLOB NOT NULL);"
+    "CREATE TABLE record(id BLOB NOT NULL, tbl INTEGER NOT NULL, queue INTEGER NOT NULL, due INTEGER NOT "
+    "NULL,"
+    "  sealed BLOB NOT NULL, PRIMARY KEY(id, tbl)) WITHOUT ROWID;"
+    "CREATE INDEX record_due ON record(queue, due) WHERE queue <> 0;"
+    "CREATE TABLE guard(block INTEGER PRIMARY KEY, entries BLOB NOT NULL);"
+    "CREATE TABLE bucket(id INTEGER PRIMARY KEY, hash BLOB NOT NULL);"
+    "CREATE TABLE bucket_log(seq INTEGER PRIMARY KEY, hashes BLOB NOT NULL);",
+};
+constexpr std::int64_t kVersion = std::size(kMigrations);
+
+base::Result<void> migrate_from(Database& db, std::int64_t version) {
+  if (version == kVersion) return base::ok();
+  SIGILLO_TRY(auto transaction, Transaction::begin(db));
+  for (auto next = version; next < kVersion; ++next) SIGILLO_CHECK(db.run(kMigrations[next]));
+  SIGILLO_CHECK(write_meta(db, Meta::version, kVersion));
+  return transaction.commit();
+}
+
+}  // namespace
+
+base::Result<void> create_schema(Database& db) {
+  return migrate_from(db, 0);
+}
+
+base::Result<void> check_schema(Database& db) {
+  SIGILLO_TRY(const auto version, read_meta(db, Meta::version));
+  if (version < 1) return base::Error(Errc::corrupt, "the file has no schema version");
+  if (version > kVersion) return base::Error(Errc::schema, "the file was made by a newer version");
+  return base::ok();
+}
+
+base::Result<void> migrate(Database& db) {
+  SIGILLO_TRY(const auto version, read_meta(db, Meta::version));
+  return migrate_from(db, version);
+}
+
+base::Result<std::int64_t> read_meta(Database& db, Meta which) {
+  SIGILLO_TRY(auto statement, db.prepare("SELECT value FROM meta WHERE key=?"));
+  auto cursor = statement(static_cast<std::int64_t>(which));
+  SIGILLO_TRY(const bool row, cursor.next());
+  return row ? cursor.integer(0) : std::int64_t{0};
+}
+
+base::Result<void> write_meta(Database& db, Meta which, std::int64_t value) {
+  SIGILLO_TRY(auto statement, db.prepare("INSERT OR REPLACE INTO meta VALUES(?,?)"));
+  return statement.run(static_cast<std::int64_t>(which), value);
+}
+
+}  // namespace sigillo::sealed_store

@@ -1,0 +1,27 @@
+// State: what of the store lives in memory, and is the authority there: head, counters, fingerprints. It
+// changes only after the COMMIT that says so, and only on the writer thread. Thread rule: `mutex` guards
+// every member (the writer alone may read head and guards without it, as nobody else writes them). `commit`
+// is held by the writer from before COMMIT until memory has followed: who holds it sees disk and memory
+// agree. Order: commit before mutex; nothing is waited for under mutex.
+#pragma once
+
+#include <mutex>
+
+#include "fresh_rows.hpp"
+#include "guard_table.hpp"
+
+namespace sigillo::sealed_store {
+
+struct State {
+  explicit State(base::Secret fresh_key) : prf(std::move(fresh_key)) {}
+
+  const Prf prf;
+  std::mutex commit;
+  mutable std::mutex mutex;
+  Head head;
+  GuardTable guards;
+  FreshRows rows;
+  std::uint64_t replay_from = 1;  // the ledger from here on is not in the guard table yet
+};
+
+}  // namespace sigillo::sealed_store

@@ -1,0 +1,17 @@
+#include <sealed_store/store.hpp>
+
+#include <iterator>
+
+namespace sigillo::sealed_store {
+
+void Changes::add(Changes more) {
+  const auto append = [](auto& to, auto& from) {
+    to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+  };
+  append(events, more.events);
+  append(puts, more.puts);
+  append(erases, more.erases);
+  witnessed = witnessed || more.witnessed;
+}
+
+}  // namespace sigillo::sealed_store

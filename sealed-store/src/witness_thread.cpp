@@ -1,0 +1,96 @@
+#include "witness_thread.hpp"
+
+#include <base/log.hpp>
+
+namespace sigillo::sealed_store {
+namespace {
+
+// While the witness is away: how soon it is asked again, so that readiness comes back without traffic.
+constexpr std::chrono::milliseconds kRetry{250};
+
+}  // namespace
+
+WitnessThread::WitnessThread(HeadWitness& witness, const StoreOptions& options, const State& state,
+                             const Head& recorded)
+    : witness_(witness),
+      mode_(options.mode),
+      interval_(options.interval.ms),
+      state_(state),
+      recorded_seq_(recorded.seq),
+      thread_([this] { run(); }) {}
+
+void WitnessThread::await(Done done) {
+  {
+    const std::lock_guard lock(mutex_);
+    waiting_.push_back(std::move(done));
+  }
+  wake_.notify_one();
+}
+
+void WitnessThread::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+std::optional<base::Error> WitnessThread::trouble() const {
+  const std::lock_guard lock(mutex_);
+  return trouble_;
+}
+
+void WitnessThread::run() {
+  for (;;) {
+    std::vector<Done> waiters;
+    bool last = false;
+    {
+      std::unique_lock lock(mutex_);
+      const auto woken = [this] { return stopping_ || !waiting_.empty(); };
+      if (mode_ == WitnessMode::interval) {
+        wake_.wait_for(lock, interval_, woken);
+      } else if (trouble_) {
+        wake_.wait_for(lock, kRetry, woken);
+      } else {
+        wake_.wait(lock, woken);
+      }
+      waiters.swap(waiting_);
+      last = stopping_ && waiters.empty();
+    }
+    record_for(std::move(waiters));
+    if (last) return;
+  }
+}
+
+void WitnessThread::record_for(std::vector<Done> waiters) {
+  const auto recorded = record();
+  for (const auto& done : waiters) done(recorded);
+}
+
+base::Result<void> WitnessThread::record() {
+  if (fenced_) return base::Error(Errc::fenced, "another running copy has taken over");
+  Head head;
+  {
+    const std::lock_guard lock(state_.mutex);
+    head = state_.head;
+  }
+  const bool retry = trouble().has_value();
+  if (head.seq == recorded_seq_ && !retry) return base::ok();
+  auto recorded = witness_.record(head);
+  if (recorded) {
+    recorded_seq_ = head.seq;
+  } else if (recorded.error().is(Errc::fenced)) {
+    fenced_ = true;
+    base::log::error("store.fenced", recorded.error());
+  } else {
+    if (!retry) base::log::error("store.not_witnessed", recorded.error());
+    recorded =
+        base::Error(Errc::not_witnessed, "the witness did not record the head", recorded.error().number());
+  }
+  const std::lock_guard lock(mutex_);
+  trouble_ = recorded ? std::optional<base::Error>{} : recorded.error();
+  return recorded;
+}
+
+}  // namespace sigillo::sealed_store

@@ -1,0 +1,54 @@
+// WitnessThread: has the newest durable head recorded outside, and tells those who wait for theirs. One
+// record covers every commit that became durable before it; the writer goes on meanwhile. Thread rule: any
+// thread may call; waiters are told on the witness thread.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include <sealed_store/sqlcipher_store.hpp>
+
+#include "state.hpp"
+
+namespace sigillo::sealed_store {
+
+class WitnessThread {
+ public:
+  using Done = std::function<void(base::Result<void>)>;
+
+  WitnessThread(HeadWitness& witness, const StoreOptions& options, const State& state, const Head& recorded);
+  ~WitnessThread() { stop(); }
+
+  // The head in memory is already what the waiter wants recorded. Errc::not_witnessed or Errc::fenced else.
+  void await(Done done);
+  void stop();  // tells all who wait, records the last head, ends
+
+  bool fenced() const { return fenced_; }
+  std::optional<base::Error> trouble() const;
+
+ private:
+  void run();
+  void record_for(std::vector<Done> waiters);
+  base::Result<void> record();
+
+  HeadWitness& witness_;
+  const WitnessMode mode_;
+  const std::chrono::milliseconds interval_;
+  const State& state_;
+  std::uint64_t recorded_seq_;  // the witness thread's
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<Done> waiting_;
+  std::optional<base::Error> trouble_;
+  bool stopping_ = false;
+  std::atomic<bool> fenced_ = false;
+  std::thread thread_;
+};
+
+}  // namespace sigillo::sealed_store
