@@ -7,6 +7,8 @@
 #include <memory>
 #include <string>
 
+#include <base/clock.hpp>
+#include <base/secret.hpp>
 #include <hsm/token.hpp>
 
 namespace sigillo::hsm {

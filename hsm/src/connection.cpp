@@ -1,0 +1,250 @@
+#include "connection.hpp"
+
+#include <algorithm>
+#include <array>
+#include <random>
+
+#include <base/log.hpp>
+
+namespace sigillo::hsm {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr auto kCanaryInterval =
+    std::chrono::seconds(20);  // below the shortest idle limit known: YubiHSM 2, 30 s
+constexpr auto kReloadInterval = std::chrono::seconds(30);
+constexpr milliseconds kBackoffFirst{500};
+constexpr milliseconds kBackoffMax{5'000};
+
+// Several appliances on one network HSM must not all come back in the same instant.
+milliseconds jittered(milliseconds backoff) {
+  static thread_local std::minstd_rand random(std::random_device{}());
+  return backoff * std::uniform_int_distribution<int>(75, 125)(random) / 100;
+}
+
+}  // namespace
+
+Connection::Connection(const TokenOptions& options, std::unique_ptr<Module> module, base::Secret pin)
+    : options_(options),
+      module_(std::move(module)),
+      pin_(std::move(pin)),
+      pool_(*module_, options.sessions_max, options.session_wait) {}
+
+base::Result<std::unique_ptr<Connection>> Connection::open(const TokenOptions& options,
+                                                           const base::Secret& pin) {
+  SIGILLO_TRY(auto module, Module::load(options.module));
+  SIGILLO_CHECK(module->initialize());
+  std::unique_ptr<Connection> connection(new Connection(options, std::move(module), pin.clone()));
+  SIGILLO_CHECK(connection->connect());
+  connection->state_ = State::up;
+  connection->watcher_ = std::thread([raw = connection.get()] { raw->watch(); });
+  return connection;
+}
+
+Connection::~Connection() {
+  {
+    const std::lock_guard lock(watch_mutex_);
+    stop_ = true;
+  }
+  watch_wake_.notify_all();
+  if (watcher_.joinable()) watcher_.join();
+  pool_.shut();
+  while (!pool_.drain(base::seconds(1))) {
+  }
+  pool_.close_sessions();
+}
+
+base::Result<void> Connection::admit() const {
+  switch (state_.load(std::memory_order_acquire)) {
+    case State::up:
+      return base::ok();
+    case State::down:
+      return base::Error(Errc::unavailable, "the device is away");
+    case State::refused:
+      return base::Error(Errc::credential, "the token refused its PIN: an operator is needed");
+  }
+  return base::Error(Errc::unavailable, "a state outside the enum");
+}
+
+bool Connection::recover(const Trouble& trouble, std::uint64_t generation) {
+  switch (trouble.meaning) {
+    case RvClass::ok:
+    case RvClass::caller_fault:
+    case RvClass::busy:
+    case RvClass::credential:
+      return false;
+    case RvClass::stale_handle:
+    case RvClass::session_lost:
+      return static_cast<bool>(reopen(generation));
+    case RvClass::suspect:
+      ask_canary(generation);
+      return false;
+    case RvClass::device_lost: {
+      const std::lock_guard lock(recovery_);
+      if (generation == pool_.generation()) go_down("a call found the device gone", trouble.rv);
+      return false;
+    }
+  }
+  return false;
+}
+
+// The first step of recovery: sessions and login anew, the module as it is.
+base::Result<void> Connection::reopen(std::uint64_t generation) {
+  const std::lock_guard lock(recovery_);
+  SIGILLO_CHECK(admit());
+  if (generation != pool_.generation()) return base::ok();  // another caller has done it
+  if (!pool_.drain(options_.session_wait)) {
+    go_down("a call does not come back", 0);
+    return base::Error(Errc::unavailable, "a call does not come back");
+  }
+  const auto done = connect();
+  if (!done && !done.error().is(Errc::credential))
+    go_down("opening and logging in again failed", done.error().raw());
+  pool_.resume();
+  return done;
+}
+
+// GENERAL_ERROR and its kin blame nobody: a bad record gives it as well as a dead device (SoftHSM2 on
+// tampered GCM). One call that must succeed tells them apart, so that a bad request cannot switch the
+// appliance off.
+void Connection::ask_canary(std::uint64_t generation) {
+  auto lease = pool_.borrow();
+  if (!lease) return;
+  CK_RV rv = lease->trouble().rv;
+  if (rv == CKR_OK) {
+    std::array<base::Byte, 8> sample{};
+    rv = (*module_)->C_GenerateRandom(lease->session(), sample.data(), sample.size());
+    (void)lease->check(Function::random, rv);
+  }
+  const RvClass meaning = lease->trouble().meaning;
+  lease->give_back();
+  if (meaning == RvClass::ok || meaning == RvClass::busy) return;
+  if (meaning == RvClass::session_lost) {
+    (void)reopen(generation);
+    return;
+  }
+  const std::lock_guard lock(recovery_);
+  if (generation == pool_.generation()) go_down("the canary failed after a suspect call", rv);
+}
+
+base::Result<void> Connection::connect() {
+  pool_.close_sessions();  // with the last of them the login and the session objects go: nothing old is left
+                           // behind
+  SIGILLO_TRY(const CK_SLOT_ID slot, module_->find_slot(options_.token_label, options_.token_serial));
+  CK_TOKEN_INFO token{};
+  if (const CK_RV rv = (*module_)->C_GetTokenInfo(slot, &token); rv != CKR_OK) {
+    return to_error(Function::token_info, rv);
+  }
+  const bool unbounded = token.ulMaxRwSessionCount == CK_EFFECTIVELY_INFINITE ||
+                         token.ulMaxRwSessionCount == CK_UNAVAILABLE_INFORMATION;
+  const std::size_t token_max = unbounded ? 0 : token.ulMaxRwSessionCount;
+  if (token_max == 1)
+    return base::Error(Errc::caller_fault, "a token of one session: two are needed at least");
+  CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
+  const CK_RV rv =
+      (*module_)->C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, nullptr, nullptr, &session);
+  if (rv != CKR_OK) return to_error(Function::open_session, rv);
+  if (auto logged_in = log_in(token, session); !logged_in) {
+    (*module_)->C_CloseSession(session);
+    return logged_in;
+  }
+  pool_.renew(slot, session, token_max);
+  return base::ok();
+}
+
+// A token locks its PIN after a few wrong ones, for good. So:
+// 1. an old PIN is left in a credential file; 2. the service starts, fails, and is started again; 3. the
+// token is locked. One refusal is therefore final here, and where the token says that the next one locks it,
+// none is tried.
+base::Result<void> Connection::log_in(const CK_TOKEN_INFO& token, CK_SESSION_HANDLE session) {
+  if (pin_.empty()) return base::Error(Errc::credential, "no PIN, or one that was refused");
+  if ((token.flags & (CKF_USER_PIN_FINAL_TRY | CKF_USER_PIN_LOCKED)) != 0) {
+    refuse();
+    return base::Error(Errc::credential, "the token's PIN is locked, or would be by one more wrong try",
+                       token.flags);
+  }
+  const auto pin = pin_.expose();
+  const CK_RV rv = (*module_)->C_Login(session, CKU_USER, const_cast<unsigned char*>(pin.data()),
+                                       static_cast<CK_ULONG>(pin.size()));
+  const RvClass meaning = classify(Function::login, rv);
+  if (meaning == RvClass::credential) refuse();
+  if (meaning != RvClass::ok) return to_error(Function::login, rv);
+  CK_SESSION_INFO info{};
+  if (const CK_RV got = (*module_)->C_GetSessionInfo(session, &info); got != CKR_OK) {
+    return to_error(Function::session_info, got);
+  }
+  if (info.state != CKS_RW_USER_FUNCTIONS)
+    return base::Error(Errc::unavailable, "logged in, yet not the user");
+  return base::ok();
+}
+
+void Connection::go_down(const char* why, unsigned long raw) {
+  State expected = State::up;
+  if (!state_.compare_exchange_strong(expected, State::down)) return;
+  pool_.shut();
+  base::log::warn("hsm-down", {{"why", why}, {"raw", raw}});
+  const std::lock_guard lock(watch_mutex_);
+  watch_wake_.notify_all();
+}
+
+void Connection::refuse() {
+  state_ = State::refused;
+  pool_.shut();
+  pin_.wipe();
+  base::log::warn("hsm-pin-refused", {{"token", options_.token_label}});
+}
+
+void Connection::watch() {
+  milliseconds backoff = kBackoffFirst;
+  std::unique_lock lock(watch_mutex_);
+  while (!stop_) {
+    const State before = state_;
+    const auto pause = before == State::down ? jittered(backoff) : milliseconds(kCanaryInterval);
+    watch_wake_.wait_for(lock, pause, [&] { return stop_ || state_ != before; });
+    if (stop_) return;
+    lock.unlock();
+    if (state_ == State::down) {
+      const bool first = before != State::down;
+      backoff = first ? kBackoffFirst : std::min(backoff * 2, kBackoffMax);
+      if (revive()) backoff = kBackoffFirst;
+    } else if (state_ == State::up) {
+      (void)call(Retry::idempotent, [](Lease& lease) {
+        std::array<base::Byte, 8> sample{};
+        return lease.check(Function::random,
+                           lease.module()->C_GenerateRandom(lease.session(), sample.data(), 8));
+      });
+    }
+    lock.lock();
+  }
+}
+
+// Both steps, by the watcher alone while callers are kept out by the flag.
+bool Connection::revive() {
+  const std::lock_guard lock(recovery_);
+  if (!pool_.drain(base::seconds(1)))
+    return false;  // a call hangs inside: C_Finalize beneath it would be undefined
+  auto done = connect();
+  const auto now = steady_clock::now();
+  if (!done && !done.error().is(Errc::credential) &&
+      (!reloaded_once_ || now - reloaded_ >= kReloadInterval)) {
+    pool_.forget_sessions();
+    module_->finalize();
+    done = module_->initialize();
+    if (done) done = connect();
+    if (done) {
+      reloaded_ = now;
+      reloaded_once_ = true;
+      base::log::warn("hsm-reloaded");
+    }
+  }
+  if (done) {
+    state_ = State::up;
+    base::log::info("hsm-up", {{"token", options_.token_label}});
+  }
+  pool_.resume();
+  return static_cast<bool>(done);
+}
+
+}  // namespace sigillo::hsm

@@ -1,0 +1,85 @@
+// Connection: one token of one module, kept alive. It logs in, lends sessions, and when session, login or
+// device are lost brings them back: first by opening and logging in again, then by C_Finalize and
+// C_Initialize with everyone out. While the device is away callers get Errc::unavailable from a flag and the
+// device is left alone but for one watcher thread. Never: a second try with a PIN that was refused, a retry
+// of a call whose effect is unknown. Thread rule: any thread. Owned by Pkcs11Token; its callers are gone
+// before it is.
+#pragma once
+
+#include <atomic>
+#include <thread>
+
+#include <base/secret.hpp>
+#include <hsm/pkcs11_token.hpp>
+
+#include "session_pool.hpp"
+
+namespace sigillo::hsm {
+
+// Whether a call may be made again after a session was lost while it ran.
+enum class Retry : std::uint8_t { idempotent, only_if_nothing_was_done };
+
+class Connection {
+ public:
+  static base::Result<std::unique_ptr<Connection>> open(const TokenOptions& options, const base::Secret& pin);
+  ~Connection();
+
+  // Runs `work(Lease&)`, which gives a Result, in a borrowed session; recovers and repeats it once where that
+  // is right.
+  template <class Work>
+  auto call(Retry retry, Work&& work) -> decltype(work(std::declval<Lease&>())) {
+    for (bool again = false;; again = true) {
+      SIGILLO_CHECK(admit());
+      SIGILLO_TRY(Lease lease, pool_.borrow());
+      auto result = lease.trouble().meaning == RvClass::ok ? work(lease) : unusable(lease);
+      const Trouble trouble = lease.trouble();
+      const std::uint64_t generation = lease.generation();
+      lease.give_back();  // recovery waits until nobody is inside
+      if (result || trouble.meaning == RvClass::ok) return result;
+      const bool recovered = recover(trouble, generation);
+      const bool harmless = retry == Retry::idempotent || nothing_was_done(trouble.rv);
+      if (!recovered || again || !harmless) return result;
+    }
+  }
+
+  std::size_t parallelism() const { return pool_.limit(); }
+
+ private:
+  enum class State : std::uint8_t { up, down, refused };
+  Connection(const TokenOptions& options, std::unique_ptr<Module> module, base::Secret pin);
+
+  base::Result<void> admit() const;
+  static base::Error unusable(const Lease& lease) {
+    return to_error(Function::open_session, lease.trouble().rv);
+  }
+  // Acts upon a trouble. True: sessions and handles are new, the call may be made again.
+  bool recover(const Trouble& trouble, std::uint64_t generation);
+  base::Result<void> reopen(std::uint64_t generation);
+  void ask_canary(std::uint64_t generation);
+
+  // The next two while the pool is drained.
+  base::Result<void> connect();
+  base::Result<void> log_in(const CK_TOKEN_INFO& token, CK_SESSION_HANDLE session);
+
+  void go_down(const char* why, unsigned long raw);
+  void refuse();
+  void watch();
+  bool revive();
+
+  const TokenOptions options_;
+  std::unique_ptr<Module> module_;
+  base::Secret pin_;
+  SessionPool pool_;
+  std::atomic<State> state_{State::down};
+
+  std::mutex recovery_;  // one recovery at a time; guards pin_ and the reload's time
+  std::chrono::steady_clock::time_point reloaded_{};
+  bool reloaded_once_ = false;
+
+  std::mutex watch_mutex_;
+  std::condition_variable watch_wake_;
+  bool stop_ = false;
+  std::thread watcher_;
+};
+
+}  // namespace sigillo::hsm

@@ -1,0 +1,34 @@
+// DataTable: CKO_DATA objects, and what a DataHandle stands for.
+// A DataHandle is a number of our own, never the module's object handle, for a handle is reused by a module
+// that is loaded anew: 1. an anchor is listed as handle 7; 2. the device goes and comes back; 3. handle 7 is
+// now the verifier key; 4. destroying "the old anchor" destroys it. A number of ours is found again by label
+// and value, or not at all. Thread rule: the caller holds the lock of objects.hpp.
+#pragma once
+
+#include <map>
+
+#include <base/crypto.hpp>
+
+#include "objects.hpp"
+
+namespace sigillo::hsm {
+
+class DataTable {
+ public:
+  base::Result<DataHandle> create(Lease& lease, const std::string& label, base::ByteView value);
+  base::Result<std::vector<DataObject>> list(Lease& lease, const std::string& label);
+  base::Result<void> destroy(Lease& lease, DataHandle handle);
+
+ private:
+  struct Row {
+    std::uint64_t generation;
+    CK_OBJECT_HANDLE object;
+    std::string label;
+    base::Digest digest;  // of the value
+  };
+  DataHandle handle_of(const Row& row);
+  std::map<DataHandle, Row> rows_;
+  DataHandle next_ = 1;
+};
+
+}  // namespace sigillo::hsm

@@ -1,0 +1,102 @@
+#include "module.hpp"
+
+#include <dlfcn.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+
+namespace sigillo::hsm {
+namespace {
+
+// A library that anyone may replace is anyone's code in the process that knows the token's PIN:
+// 1. the configuration names a relative path, or a directory like /tmp; 2. another user of the host puts a
+// library there;
+// 3. it gets the PIN with the first C_Login. So: absolute, its links resolved, and neither file nor directory
+// open to all.
+base::Result<std::string> checked_path(const std::string& path) {
+  if (path.empty() || path.front() != '/')
+    return base::Error(Errc::module_load, "the module's path is not absolute");
+  std::error_code failed;
+  const auto real = std::filesystem::canonical(path, failed);
+  if (failed)
+    return base::Error(Errc::module_load, "the module is not there",
+                       static_cast<unsigned long>(failed.value()));
+  for (const auto& part : {real, real.parent_path()}) {
+    struct stat status {};
+    if (::stat(part.c_str(), &status) != 0 || (status.st_mode & S_IWOTH) != 0) {
+      return base::Error(Errc::module_load, "the module or its directory can be written by everyone");
+    }
+  }
+  return real.string();
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<Module>> Module::load(const std::string& path) {
+  SIGILLO_TRY(const std::string real, checked_path(path));
+  void* library = ::dlopen(real.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) return base::Error(Errc::module_load, "the module cannot be loaded");
+  const auto get_list = reinterpret_cast<CK_C_GetFunctionList>(::dlsym(library, "C_GetFunctionList"));
+  if (get_list == nullptr)
+    return base::Error(Errc::module_load, "not a PKCS#11 module: no C_GetFunctionList");
+  CK_FUNCTION_LIST* functions = nullptr;
+  const CK_RV rv = get_list(&functions);
+  if (rv != CKR_OK || functions == nullptr)
+    return base::Error(Errc::module_load, "C_GetFunctionList failed", rv);
+  if (functions->version.major < 2) return base::Error(Errc::module_load, "a PKCS#11 module older than 2.0");
+  return std::unique_ptr<Module>(new Module(functions));
+}
+
+Module::~Module() {
+  if (ours_) finalize();
+}
+
+base::Result<void> Module::initialize() {
+  CK_C_INITIALIZE_ARGS arguments{};
+  arguments.flags = CKF_OS_LOCKING_OK;
+  const CK_RV rv = functions_->C_Initialize(&arguments);
+  if (classify(Function::initialize, rv) != RvClass::ok) return to_error(Function::initialize, rv);
+  if (rv == CKR_OK) ours_ = true;
+  return base::ok();
+}
+
+void Module::finalize() {
+  functions_->C_Finalize(nullptr);
+  ours_ = false;
+}
+
+base::Result<std::vector<CK_SLOT_ID>> slots_with_token(const Module& module) {
+  // The count may grow between the two calls.
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    CK_ULONG count = 0;
+    if (const CK_RV rv = module->C_GetSlotList(CK_TRUE, nullptr, &count); rv != CKR_OK) {
+      return to_error(Function::slot_list, rv);
+    }
+    std::vector<CK_SLOT_ID> slots(count);
+    if (slots.empty()) return slots;
+    const CK_RV rv = module->C_GetSlotList(CK_TRUE, slots.data(), &count);
+    if (rv == CKR_BUFFER_TOO_SMALL) continue;
+    if (rv != CKR_OK) return to_error(Function::slot_list, rv);
+    slots.resize(count);
+    return slots;
+  }
+  return base::Error(Errc::unavailable, "the list of slots does not stand still");
+}
+
+base::Result<CK_SLOT_ID> Module::find_slot(const std::string& label, const std::string& serial) {
+  SIGILLO_TRY(const auto slots, slots_with_token(*this));
+  std::optional<CK_SLOT_ID> found;
+  for (const CK_SLOT_ID slot : slots) {
+    CK_TOKEN_INFO info{};
+    if (functions_->C_GetTokenInfo(slot, &info) != CKR_OK) continue;  // a broken neighbour is not our token
+    if ((info.flags & CKF_TOKEN_INITIALIZED) == 0 || trimmed(info.label) != label) continue;
+    if (!serial.empty() && trimmed(info.serialNumber) != serial) continue;
+    if (found)
+      return base::Error(Errc::no_such_token, "more than one token has this label: give the serial number");
+    found = slot;
+  }
+  if (!found) return base::Error(Errc::no_such_token, "no token has this label and serial number");
+  return *found;
+}
+
+}  // namespace sigillo::hsm

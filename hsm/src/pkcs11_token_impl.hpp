@@ -1,0 +1,30 @@
+// The parts of a Pkcs11Token. Thread rule: as Token.
+#pragma once
+
+#include "connection.hpp"
+#include "data_objects.hpp"
+#include "key_table.hpp"
+
+namespace sigillo::hsm {
+
+class Pkcs11Token::Impl {
+ public:
+  explicit Impl(std::unique_ptr<Connection> made) : connection(std::move(made)) {}
+
+  // Work on objects: in a lease, one at a time.
+  template <class Work>
+  auto with_objects(Retry retry, Work&& work) -> decltype(work(std::declval<Lease&>())) {
+    const auto locked = [&](Lease& lease) {
+      const std::lock_guard one_at_a_time(objects);
+      return work(lease);
+    };
+    return connection->call(retry, locked);
+  }
+
+  std::unique_ptr<Connection> connection;
+  std::mutex objects;  // searches, creation and destruction of objects: see objects.hpp
+  KeyTable keys;
+  DataTable data;  // under objects
+};
+
+}  // namespace sigillo::hsm

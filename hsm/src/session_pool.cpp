@@ -1,0 +1,170 @@
+#include "session_pool.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace sigillo::hsm {
+
+Lease::Lease(Lease&& other) noexcept
+    : pool_(std::exchange(other.pool_, nullptr)),
+      session_(other.session_),
+      login_session_(other.login_session_),
+      generation_(other.generation_),
+      trouble_(other.trouble_) {}
+
+const Module& Lease::module() const {
+  return pool_->module_;
+}
+
+base::Result<void> Lease::check(Function function, CK_RV rv, std::source_location where) {
+  const RvClass meaning = classify(function, rv);
+  if (meaning == RvClass::ok) return base::ok();
+  trouble_ = {meaning, rv};
+  return to_error(function, rv, where);
+}
+
+void Lease::give_back() {
+  if (auto* pool = std::exchange(pool_, nullptr)) pool->give_back(*this);
+}
+
+SessionPool::SessionPool(const Module& module, std::size_t sessions_max, base::Duration wait)
+    : module_(module),
+      sessions_max_(std::max<std::size_t>(sessions_max, 1)),
+      wait_(wait),
+      limit_(sessions_max_) {}
+
+base::Result<Lease> SessionPool::borrow() {
+  std::unique_lock lock(mutex_);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait_.ms);
+  while (!shut_) {
+    if (!draining_ && !sweeping_) {
+      const bool room = idle_.size() + parked_.size() + lent_ < limit_;
+      if (!idle_.empty() || room) break;
+      if (!parked_.empty()) {
+        if (lent_ == 0) {
+          close_parked_locked();
+          continue;
+        }
+        sweeping_ = true;
+      }
+    }
+    if (changed_.wait_until(lock, until) == std::cv_status::timeout) {
+      return base::Error(Errc::unavailable, "no session became free in time");
+    }
+  }
+  if (shut_) return base::Error(Errc::unavailable, "the device is away");
+  ++lent_;
+  Lease lease(this);
+  lease.login_session_ = login_session_;
+  lease.generation_ = generation_;
+  if (!idle_.empty()) {
+    lease.session_ = idle_.back();
+    idle_.pop_back();
+    return lease;
+  }
+  const CK_SLOT_ID slot = slot_;
+  lock.unlock();
+  open_session(lease, slot);
+  return lease;
+}
+
+// A session can be opened where the login is gone, and shows a token without its private objects. Read as the
+// truth:
+// 1. the login is lost (C_CloseAllSessions or C_Logout by another user of the module, a fail-over);
+// 2. a fresh session lists no anchor and no keys; 3. the store takes the token for a new one.
+void SessionPool::open_session(Lease& lease, CK_SLOT_ID slot) {
+  CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
+  const CK_RV rv =
+      module_->C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, nullptr, nullptr, &session);
+  if (rv == CKR_SESSION_COUNT) {
+    // The token's real limit is lower than it said; what is out already is what it can give.
+    const std::lock_guard lock(mutex_);
+    limit_ = std::max<std::size_t>(idle_.size() + parked_.size() + lent_ - 1, 1);
+  }
+  if (!lease.check(Function::open_session, rv)) return;
+  lease.session_ = session;
+  CK_SESSION_INFO info{};
+  if (!lease.check(Function::session_info, module_->C_GetSessionInfo(session, &info))) return;
+  if (info.state != CKS_RW_USER_FUNCTIONS) lease.trouble_ = {RvClass::session_lost, CKR_USER_NOT_LOGGED_IN};
+}
+
+void SessionPool::give_back(const Lease& lease) {
+  const std::lock_guard lock(mutex_);
+  --lent_;
+  if (lease.session_ != CK_INVALID_HANDLE && lease.generation_ == generation_) {
+    // After an error nobody knows what operation is still active in the session: the next caller would get
+    // CKR_OPERATION_ACTIVE, or finish the work of the last one.
+    const bool good = lease.trouble_.meaning == RvClass::ok;
+    (good ? idle_ : parked_).push_back(lease.session_);
+  }
+  if (sweeping_ && lent_ == 0) close_parked_locked();
+  changed_.notify_all();
+}
+
+void SessionPool::close_parked_locked() {
+  for (const auto session : parked_) module_->C_CloseSession(session);
+  parked_.clear();
+  sweeping_ = false;
+}
+
+bool SessionPool::drain(base::Duration wait) {
+  std::unique_lock lock(mutex_);
+  draining_ = true;
+  const bool empty = changed_.wait_for(lock, std::chrono::milliseconds(wait.ms), [&] { return lent_ == 0; });
+  if (!empty) {
+    draining_ = false;
+    changed_.notify_all();
+  }
+  return empty;
+}
+
+void SessionPool::resume() {
+  const std::lock_guard lock(mutex_);
+  draining_ = false;
+  changed_.notify_all();
+}
+
+void SessionPool::shut() {
+  const std::lock_guard lock(mutex_);
+  shut_ = true;
+  changed_.notify_all();
+}
+
+void SessionPool::close_sessions() {
+  const std::lock_guard lock(mutex_);
+  for (const auto session : idle_) module_->C_CloseSession(session);
+  idle_.clear();
+  close_parked_locked();
+  if (login_session_ != CK_INVALID_HANDLE) module_->C_CloseSession(login_session_);
+  login_session_ = CK_INVALID_HANDLE;
+}
+
+void SessionPool::forget_sessions() {
+  const std::lock_guard lock(mutex_);
+  idle_.clear();
+  parked_.clear();
+  sweeping_ = false;
+  login_session_ = CK_INVALID_HANDLE;
+}
+
+void SessionPool::renew(CK_SLOT_ID slot, CK_SESSION_HANDLE login_session, std::size_t token_max) {
+  const std::lock_guard lock(mutex_);
+  slot_ = slot;
+  login_session_ = login_session;
+  ++generation_;
+  limit_ = token_max == 0 ? sessions_max_ : std::min(sessions_max_, token_max - 1);
+  shut_ = false;
+}
+
+std::uint64_t SessionPool::generation() const {
+  const std::lock_guard lock(mutex_);
+  return generation_;
+}
+
+std::size_t SessionPool::limit() const {
+  const std::lock_guard lock(mutex_);
+  return limit_;
+}
+
+}  // namespace sigillo::hsm
