@@ -5,6 +5,9 @@
 #include <chrono>
 #include <cstdlib>
 
+#include "rome_time.hpp"
+#include "utf8.hpp"
+
 namespace sigillo::appliance {
 namespace {
 
@@ -27,29 +30,6 @@ int number(std::string_view digits) {
   int out = 0;
   for (const char c : digits) out = out * 10 + (c - '0');
   return out;
-}
-
-// The next code point of UTF-8 (RFC 3629), taken off `text`; nothing where it is ill-formed: cut, overlong,
-// surrogate, too large.
-std::optional<char32_t> next_code_point(std::string_view& text) {
-  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned first = at(0);
-  const std::size_t size = first < 0x80   ? 1
-                           : first < 0xc2 ? 0
-                           : first < 0xe0 ? 2
-                           : first < 0xf0 ? 3
-                           : first < 0xf5 ? 4
-                                          : 0;
-  if (size == 0 || text.size() < size) return std::nullopt;
-  char32_t code = size == 1 ? first : first & (0x7fU >> size);
-  for (std::size_t i = 1; i < size; ++i) {
-    if ((at(i) & 0xc0U) != 0x80) return std::nullopt;
-    code = (code << 6) | (at(i) & 0x3fU);
-  }
-  if ((size == 3 && code < 0x800) || (size == 4 && code < 0x10000) || code > 0x10ffff) return std::nullopt;
-  if (code >= 0xd800 && code <= 0xdfff) return std::nullopt;
-  text.remove_prefix(size);
-  return code;
 }
 
 // An address is printed on an envelope and compared by people:
@@ -170,16 +150,8 @@ std::optional<Date> Date::parse(std::string_view text) {
               static_cast<std::uint8_t>(day)};
 }
 
-// Italy's summer time is the Union's (Directive 2000/84/EC): from 01:00 UTC of March's last Sunday to that of
-// October's. Said here and not asked of the system, so that a host without a zone database does not shift a
-// document's last day.
 Date Date::of(base::Instant instant) {
-  using namespace std::chrono;
-  const sys_time<milliseconds> utc{milliseconds(instant.ms)};
-  const auto year_utc = year_month_day(floor<days>(utc)).year();
-  const auto turn = [&](std::chrono::month m) { return sys_days(year_utc / m / Sunday[last]) + hours(1); };
-  const bool summer = utc >= turn(March) && utc < turn(October);
-  const year_month_day local(floor<days>(utc + hours(summer ? 2 : 1)));
+  const std::chrono::year_month_day local(std::chrono::floor<std::chrono::days>(rome_wall_clock(instant)));
   return {static_cast<std::int16_t>(static_cast<int>(local.year())),
           static_cast<std::uint8_t>(static_cast<unsigned>(local.month())),
           static_cast<std::uint8_t>(static_cast<unsigned>(local.day()))};
