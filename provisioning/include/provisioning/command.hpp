@@ -1,0 +1,50 @@
+// Command: what the officers' commands of `sigillo` have in common: words or JSON, and exit codes. Each
+// command is a file of its own with a function that adds it to the program; main.cpp has the table of them.
+// Owner: main. Thread rule: one thread.
+// Never: takes a secret as an argument or from the environment (K6), prints one.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <boost/json/object.hpp>
+
+#include <base/result.hpp>
+
+namespace CLI {
+class App;
+}
+
+namespace sigillo::provisioning {
+
+// Of every command (K1); each says in its help what they mean there.
+enum class Exit : std::uint8_t { good = 0, local = 1, remote_or_sealed = 2 };
+
+enum class Errc : std::uint16_t {
+  exists = 601,       // what would be made is there
+  file = 602,         // a file or folder could not be made; raw is errno
+  certificate = 603,  // OpenSSL did not make a key or a certificate
+  module = 604,       // no PKCS#11 module where it is looked for
+};
+
+class Context {
+ public:
+  bool json = false;  // --format json
+  Exit exit = Exit::good;
+
+  // The outcome on standard output. JSON is one object whose `schema` is "sigillo.<command>/<version>";
+  // members may be added under one version, never changed or removed (K2).
+  void result(std::string_view schema, boost::json::object members, std::string_view words);
+  // A failure: what failed and with which path, and what to do next (K5). On standard error, or as JSON on
+  // standard output with schema "sigillo.error/1".
+  void failed(Exit code, std::string_view what, std::string_view next);
+};
+
+// "no slot holds an uninitialised token (error 209, raw 0x0)"
+std::string sentence(const base::Error& error);
+
+void add_dev_init(CLI::App& app, Context& context);
+void add_validate_config(CLI::App& app, Context& context);
+
+}  // namespace sigillo::provisioning

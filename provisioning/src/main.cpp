@@ -1,0 +1,56 @@
+// sigillo: the officers' commands. This file composes; each command is a file of its own.
+#include <cstdio>
+
+#include <sys/resource.h>
+#include <unistd.h>
+#include <CLI/CLI.hpp>
+
+#include <base/log.hpp>
+#include <base/secret.hpp>
+#include <provisioning/command.hpp>
+
+namespace {
+
+using namespace sigillo;
+
+constexpr std::size_t kArenaBytes = 4 * 1024 * 1024;
+
+constexpr void (*kCommands[])(CLI::App&, provisioning::Context&) = {
+    provisioning::add_dev_init,
+    provisioning::add_validate_config,
+};
+
+int run(int argc, char** argv) {
+  provisioning::Context context;
+  CLI::App app("Sigillo: the officers' commands of the PIN appliance.", "sigillo");
+  app.footer(
+      "Exit codes of every command: 0 good, 1 local error, 2 remote error or sealed.\n"
+      "Secrets are never arguments: they come from files that only their owner can read.");
+  app.require_subcommand(1);
+  app.fallthrough();  // --format may stand after the command
+  std::string format = "text";
+  app.add_option("--format", format, "text, or json with a `schema` that names its version")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->each([&context](const std::string& value) { context.json = value == "json"; });
+  for (const auto add : kCommands) add(app, context);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : static_cast<int>(provisioning::Exit::local);
+  }
+  return static_cast<int>(context.exit);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // A core of a command would hold what a core of the appliance may not.
+  const rlimit no_core{0, 0};
+  ::setrlimit(RLIMIT_CORE, &no_core);
+  if (!base::lock_secret_arena(kArenaBytes)) base::log::warn("sigillo.memory_not_locked");
+  const int code = run(argc, argv);
+  base::log::flush();
+  std::fflush(nullptr);
+  // PKCS#11 modules crash in their destructors at exit (SoftHSM2 does): nothing is left to destroy, so leave.
+  ::_exit(code);
+}
