@@ -1,0 +1,222 @@
+// What every Token does, typed over the implementations: the fake is proved by the same scenarios as a real module.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <set>
+#include <thread>
+
+#include <hsm/fake_token.hpp>
+#include <support/softhsm_fixture.hpp>
+
+#include "contract.hpp"
+
+namespace sigillo::hsm {
+namespace {
+
+using test::expect_errc;
+using test::fresh_label;
+
+struct Fake {
+  FakeToken token;
+  FakeToken& get() { return token; }
+  void plant_extractable(const KeyId& id) { token.plant_extractable(id); }
+};
+
+struct SoftHsm {
+  Pkcs11Token& get() { return testing::softhsm_token(); }
+  void plant_extractable(const KeyId& id) { test::RawModule().plant_extractable(id); }
+};
+
+template <class T>
+class TokenContract : public ::testing::Test {
+ protected:
+  T implementation_;
+  Token& token_ = implementation_.get();
+};
+using Implementations = ::testing::Types<Fake, SoftHsm>;
+TYPED_TEST_SUITE(TokenContract, Implementations);
+
+TYPED_TEST(TokenContract, RandomFillsAndDiffers) {
+  base::Bytes a(1024), b(1024);
+  ASSERT_TRUE(this->token_.random(a));
+  ASSERT_TRUE(this->token_.random(b));
+  EXPECT_NE(a, b);
+  EXPECT_GT(std::set<base::Byte>(a.begin(), a.end()).size(), 100U);
+  EXPECT_TRUE(this->token_.random({}));
+  base::Bytes too_many(1025);
+  expect_errc(this->token_.random(too_many), Errc::caller_fault);
+}
+
+TYPED_TEST(TokenContract, HmacIsAFunctionOfKeyAndMessage) {
+  const auto one = this->token_.generate_key({fresh_label()}, KeyType::hmac_sha256);
+  const auto two = this->token_.generate_key({fresh_label()}, KeyType::hmac_sha256);
+  ASSERT_TRUE(one && two);
+  const auto a = this->token_.hmac(*one, base::view("message"));
+  ASSERT_TRUE(a);
+  EXPECT_EQ(*a, *this->token_.hmac(*one, base::view("message")));
+  EXPECT_NE(*a, *this->token_.hmac(*one, base::view("another")));
+  EXPECT_NE(*a, *this->token_.hmac(*two, base::view("message")));
+  EXPECT_TRUE(this->token_.hmac(*one, {}));
+  EXPECT_TRUE(this->token_.hmac(*one, base::Bytes(4096)));
+  expect_errc(this->token_.hmac(*one, base::Bytes(4097)), Errc::caller_fault);
+}
+
+TYPED_TEST(TokenContract, SignaturesVerifyUnderThePublicKey) {
+  for (const auto& [type, size] : {std::pair{KeyType::ec_p256, 32U}, std::pair{KeyType::ec_p384, 48U}}) {
+    const auto key = this->token_.generate_key({fresh_label()}, type);
+    ASSERT_TRUE(key);
+    const auto point = this->token_.public_key(*key);
+    ASSERT_TRUE(point);
+    EXPECT_EQ(point->size(), 2 * size + 1);
+    base::Bytes digest(size, 0x42);
+    const auto signature = this->token_.sign(*key, digest);
+    ASSERT_TRUE(signature);
+    EXPECT_EQ(signature->size(), 2 * size);
+    EXPECT_TRUE(test::verify(type, *point, digest, *signature));
+    digest[0] ^= 1;
+    EXPECT_FALSE(test::verify(type, *point, digest, *signature));
+    expect_errc(this->token_.sign(*key, base::Bytes(size - 1)), Errc::caller_fault);
+    expect_errc(this->token_.hmac(*key, base::view("x")), Errc::caller_fault);
+  }
+}
+
+TYPED_TEST(TokenContract, AMacKeyNeitherSignsNorHasAPublicHalf) {
+  const auto key = this->token_.generate_key({fresh_label()}, KeyType::hmac_sha256);
+  ASSERT_TRUE(key);
+  expect_errc(this->token_.sign(*key, base::Bytes(32)), Errc::caller_fault);
+  expect_errc(this->token_.public_key(*key), Errc::caller_fault);
+}
+
+TYPED_TEST(TokenContract, AnAbsentKeyIsNotFound) {
+  const KeyId id{fresh_label()};
+  expect_errc(this->token_.find_key(id), Errc::no_such_key);
+  expect_errc(this->token_.find_key({id.label, 0}), Errc::no_such_key);
+  expect_errc(this->token_.destroy_key(id), Errc::no_such_key);
+  expect_errc(this->token_.hmac(KeyRef(), base::view("x")), Errc::no_such_key);
+  expect_errc(this->token_.hmac(KeyRef(4'000'000), base::view("x")), Errc::no_such_key);
+}
+
+TYPED_TEST(TokenContract, ASecondKeyOfANameIsRefused) {
+  const KeyId id{fresh_label()};
+  ASSERT_TRUE(this->token_.generate_key(id, KeyType::hmac_sha256));
+  expect_errc(this->token_.generate_key(id, KeyType::hmac_sha256), Errc::already_exists);
+  expect_errc(this->token_.generate_key(id, KeyType::ec_p256), Errc::already_exists);
+}
+
+TYPED_TEST(TokenContract, ANameThatIsNotOursIsRefused) {
+  expect_errc(this->token_.generate_key({"verifier", 1}, KeyType::hmac_sha256), Errc::caller_fault);
+  expect_errc(this->token_.generate_key({fresh_label(), 0}, KeyType::hmac_sha256), Errc::caller_fault);
+}
+
+TYPED_TEST(TokenContract, VersionZeroIsTheNewest) {
+  const std::string label = fresh_label();
+  const auto first = this->token_.generate_key({label, 1}, KeyType::hmac_sha256);
+  const auto tenth = this->token_.generate_key({label, 10}, KeyType::hmac_sha256);
+  ASSERT_TRUE(first && tenth);
+  const auto newest = this->token_.find_key({label, 0});
+  ASSERT_TRUE(newest);
+  EXPECT_EQ(*this->token_.hmac(*newest, base::view("x")), *this->token_.hmac(*tenth, base::view("x")));
+  EXPECT_NE(*this->token_.hmac(*newest, base::view("x")), *this->token_.hmac(*first, base::view("x")));
+}
+
+TYPED_TEST(TokenContract, AKeyThatCanBeExportedIsRefused) {
+  const KeyId id{fresh_label()};
+  this->implementation_.plant_extractable(id);
+  expect_errc(this->token_.find_key(id), Errc::bad_attributes);
+}
+
+TYPED_TEST(TokenContract, KeysAreListedByNameAndVersion) {
+  const std::string label = fresh_label();
+  ASSERT_TRUE(this->token_.generate_key({label, 2}, KeyType::ec_p384));
+  ASSERT_TRUE(this->token_.generate_key({label, 1}, KeyType::hmac_sha256));
+  ASSERT_TRUE(this->token_.generate_key({label, 3}, KeyType::ec_p256));
+  const auto all = this->token_.list_keys();
+  ASSERT_TRUE(all);
+  std::vector<KeyInfo> ours;
+  std::ranges::copy_if(*all, std::back_inserter(ours), [&](const KeyInfo& k) { return k.id.label == label; });
+  ASSERT_EQ(ours.size(), 3U);
+  EXPECT_EQ(ours[0].id.kid(), label + "-v1");
+  EXPECT_EQ(ours[0].type, KeyType::hmac_sha256);
+  EXPECT_EQ(ours[1].type, KeyType::ec_p384);
+  EXPECT_EQ(ours[2].type, KeyType::ec_p256);
+}
+
+TYPED_TEST(TokenContract, ADestroyedKeyIsGoneForItsHoldersToo) {
+  const KeyId mac{fresh_label()};
+  const KeyId pair{fresh_label()};
+  const auto mac_ref = this->token_.generate_key(mac, KeyType::hmac_sha256);
+  const auto pair_ref = this->token_.generate_key(pair, KeyType::ec_p256);
+  ASSERT_TRUE(mac_ref && pair_ref);
+  ASSERT_TRUE(this->token_.hmac(*mac_ref, base::view("x")));
+  ASSERT_TRUE(this->token_.destroy_key(mac));
+  ASSERT_TRUE(this->token_.destroy_key(pair));
+  expect_errc(this->token_.hmac(*mac_ref, base::view("x")), Errc::no_such_key);
+  expect_errc(this->token_.sign(*pair_ref, base::Bytes(32)), Errc::no_such_key);
+  expect_errc(this->token_.find_key(mac), Errc::no_such_key);
+  ASSERT_TRUE(this->token_.generate_key(pair, KeyType::ec_p256)) << "its public object must not be left behind";
+}
+
+TYPED_TEST(TokenContract, DataIsReplacedByMakingTheNewOneFirst) {
+  const std::string label = fresh_label();
+  ASSERT_TRUE(this->token_.list_data(label)->empty());
+  const auto old = this->token_.create_data(label, base::view("one"));
+  ASSERT_TRUE(old);
+  const auto now = this->token_.create_data(label, base::view("two"));
+  ASSERT_TRUE(now);
+  EXPECT_EQ(this->token_.list_data(label)->size(), 2U);
+  ASSERT_TRUE(this->token_.destroy_data(*old));
+  const auto left = this->token_.list_data(label);
+  ASSERT_TRUE(left);
+  ASSERT_EQ(left->size(), 1U);
+  EXPECT_EQ(base::text(left->front().value), "two");
+  EXPECT_EQ(left->front().handle, *now);
+  expect_errc(this->token_.destroy_data(*old), Errc::no_such_key);
+  EXPECT_TRUE(this->token_.destroy_data(*now));
+}
+
+TYPED_TEST(TokenContract, DataOfOtherLabelsIsNotListed) {
+  const std::string label = fresh_label();
+  ASSERT_TRUE(this->token_.create_data(label, base::view("mine")));
+  EXPECT_TRUE(this->token_.list_data(label + "x")->empty());
+}
+
+TYPED_TEST(TokenContract, EightThreadsGetTheAnswersOfOne) {
+  const auto mac = this->token_.generate_key({fresh_label()}, KeyType::hmac_sha256);
+  const auto pair = this->token_.generate_key({fresh_label()}, KeyType::ec_p256);
+  ASSERT_TRUE(mac && pair);
+  const auto expected = *this->token_.hmac(*mac, base::view("message"));
+  const auto point = *this->token_.public_key(*pair);
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      const std::string label = fresh_label();
+      for (int i = 0; i < 40; ++i) {
+        const auto answer = this->token_.hmac(*mac, base::view("message"));
+        if (!answer || *answer != expected) ++wrong;
+        const base::Bytes digest(32, static_cast<base::Byte>(t * 40 + i));
+        const auto signature = this->token_.sign(*pair, digest);
+        if (!signature || !test::verify(KeyType::ec_p256, point, digest, *signature)) ++wrong;
+        base::Bytes sample(16);
+        if (!this->token_.random(sample)) ++wrong;
+        const auto handle = this->token_.create_data(label, digest);
+        const auto listed = this->token_.list_data(label);
+        if (!handle || !listed || listed->size() != 1 || !this->token_.destroy_data(*handle)) ++wrong;
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TYPED_TEST(TokenContract, SelfTestPassesAndLeavesNothing) {
+  const auto before = this->token_.list_keys()->size();
+  const auto passed = this->token_.self_test();
+  EXPECT_TRUE(passed) << passed.error().detail() << " raw " << passed.error().raw();
+  EXPECT_EQ(this->token_.list_keys()->size(), before);
+  EXPECT_GE(this->token_.parallelism(), 1U);
+}
+
+}  // namespace
+}  // namespace sigillo::hsm

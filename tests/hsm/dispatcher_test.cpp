@@ -1,0 +1,190 @@
+#include <hsm/dispatcher.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <future>
+#include <thread>
+
+#include <hsm/fake_token.hpp>
+
+namespace sigillo::hsm {
+namespace {
+
+using base::sync_wait;
+using Call = FakeToken::Call;
+
+// Starts a task now and gives its value later.
+template <class T>
+std::future<T> launch(base::Task<T> task) {
+  auto promise = std::make_shared<std::promise<T>>();
+  auto future = promise->get_future();
+  const auto done = [promise](T value) { promise->set_value(std::move(value)); };
+  base::start(std::move(task), done);
+  return future;
+}
+
+base::Secret message(std::string_view text) { return base::Secret(base::view(text)); }
+
+class DispatcherTest : public ::testing::Test {
+ protected:
+  FakeToken token_;
+  KeyRef mac_ = token_.plant_hmac({"sigillo.mac"}, base::Bytes(32, 7));
+  KeyRef pair_ = *token_.generate_key({"sigillo.pair"}, KeyType::ec_p256);
+};
+
+TEST_F(DispatcherTest, AnswersAreThoseOfTheToken) {
+  Dispatcher dispatcher(token_, {.workers = 2});
+  const auto mac = sync_wait(dispatcher.hmac(mac_, message("x")));
+  ASSERT_TRUE(mac);
+  EXPECT_EQ(*mac, *token_.hmac(mac_, base::view("x")));
+  EXPECT_EQ(sync_wait(dispatcher.sign(pair_, base::Digest{}))->size(), 64U);
+  EXPECT_EQ(sync_wait(dispatcher.random(33))->size(), 33U);
+  EXPECT_EQ(dispatcher.calls(), 3U);
+  EXPECT_TRUE(sync_wait(dispatcher.hop()));
+  EXPECT_EQ(dispatcher.calls(), 3U) << "a hop does not touch the token";
+  EXPECT_TRUE(dispatcher.healthy());
+}
+
+base::Task<std::thread::id> thread_after_hop(Dispatcher& dispatcher) {
+  co_await dispatcher.hop();
+  co_return std::this_thread::get_id();
+}
+
+TEST_F(DispatcherTest, ACoroutineGoesOnOnAWorker) {
+  Dispatcher dispatcher(token_, {});
+  const auto first = sync_wait(thread_after_hop(dispatcher));
+  EXPECT_NE(first, std::this_thread::get_id());
+  EXPECT_EQ(first, sync_wait(thread_after_hop(dispatcher))) << "there is one worker";
+}
+
+TEST_F(DispatcherTest, ACallThatHangsEndsAtItsDeadlineAndItsLateAnswerIsLost) {
+  Dispatcher dispatcher(token_, {.workers = 1, .deadline = {50}});
+  token_.hang(Call::hmac);
+  const auto late = sync_wait(dispatcher.hmac(mac_, message("x")));
+  ASSERT_FALSE(late);
+  EXPECT_TRUE(late.error().is(Errc::deadline));
+  EXPECT_FALSE(dispatcher.healthy());
+  token_.await_hanging(1);  // still inside, after its caller went on
+  token_.heal();
+  const auto next = sync_wait(dispatcher.hmac(mac_, message("x")));
+  ASSERT_TRUE(next);
+  EXPECT_TRUE(dispatcher.healthy());
+}
+
+TEST_F(DispatcherTest, WhatExpiredInTheQueueIsNeverBegun) {
+  Dispatcher dispatcher(token_, {.workers = 1, .deadline = {50}});
+  token_.hang(Call::hmac);
+  auto hung = launch(dispatcher.hmac(mac_, message("x")));
+  token_.await_hanging(1);
+  auto queued = launch(dispatcher.random(8));
+  auto hop = launch(dispatcher.hop());
+  EXPECT_TRUE(hung.get().error().is(Errc::deadline));
+  EXPECT_TRUE(queued.get().error().is(Errc::deadline));
+  EXPECT_FALSE(hop.get());
+  token_.heal();
+  EXPECT_TRUE(sync_wait(dispatcher.hmac(mac_, message("x"))));
+  EXPECT_EQ(token_.count(Call::random), 0U);
+}
+
+TEST_F(DispatcherTest, BeyondTheQueuesBoundACallIsRefusedAtOnce) {
+  Dispatcher dispatcher(token_, {.workers = 1, .deadline = base::minutes(1), .queue_max = 2});
+  token_.hang(Call::hmac);
+  auto hung = launch(dispatcher.hmac(mac_, message("0")));
+  token_.await_hanging(1);
+  auto first = launch(dispatcher.random(8));
+  auto second = launch(dispatcher.random(8));
+  const auto third = sync_wait(dispatcher.random(8));
+  ASSERT_FALSE(third);
+  EXPECT_TRUE(third.error().is(Errc::unavailable));
+  auto hop = launch(dispatcher.hop());
+  token_.heal();
+  EXPECT_TRUE(hung.get() && first.get() && second.get());
+  EXPECT_TRUE(hop.get()) << "one who must settle a charge is not refused";
+}
+
+TEST_F(DispatcherTest, OneWorkerKeepsTheOrder) {
+  Dispatcher dispatcher(token_, {.workers = 1});
+  token_.hang(Call::random);
+  auto gate = launch(dispatcher.random(1));
+  token_.await_hanging(1);
+  std::vector<int> order;  // the one worker writes it
+  std::vector<std::future<bool>> all;
+  for (int i = 0; i < 100; ++i) {
+    const auto numbered = [](Dispatcher& d, std::vector<int>& out, int n) -> base::Task<bool> {
+      co_await d.hop();
+      out.push_back(n);
+      co_return true;
+    };
+    all.push_back(launch(numbered(dispatcher, order, i)));
+  }
+  token_.heal();
+  for (auto& one : all) one.get();
+  ASSERT_EQ(order.size(), 100U);
+  EXPECT_TRUE(std::ranges::is_sorted(order));
+}
+
+TEST_F(DispatcherTest, DestructionRunsWhatIsQueuedAndWaitsForWhatHangs) {
+  std::vector<std::future<base::Result<base::Digest>>> all;
+  std::thread destroyer;
+  {
+    auto dispatcher = std::make_unique<Dispatcher>(token_, DispatcherOptions{.workers = 2});
+    token_.hang(Call::hmac);
+    for (int i = 0; i < 20; ++i) all.push_back(launch(dispatcher->hmac(mac_, message("x"))));
+    token_.await_hanging(2);
+    destroyer = std::thread([owned = std::move(dispatcher)]() mutable { owned.reset(); });
+  }
+  token_.heal();
+  destroyer.join();
+  for (auto& one : all) EXPECT_TRUE(one.get());
+}
+
+base::Task<base::Result<base::Digest>> chain(Dispatcher& dispatcher, KeyRef key, int length) {
+  base::Digest last{};
+  for (int i = 0; i < length; ++i) {
+    SIGILLO_CO_TRY(last, co_await dispatcher.hmac(key, base::Secret(last)));
+  }
+  co_return last;
+}
+
+TEST_F(DispatcherTest, ManyCoroutinesOfManyCallsAllEndRight) {
+  base::Digest expected{};
+  for (int i = 0; i < 50; ++i) expected = *token_.hmac(mac_, expected);
+  Dispatcher dispatcher(token_, {.workers = 4});
+  std::vector<std::future<base::Result<base::Digest>>> all;
+  for (int i = 0; i < 200; ++i) all.push_back(launch(chain(dispatcher, mac_, 50)));
+  for (auto& one : all) {
+    const auto result = one.get();
+    ASSERT_TRUE(result);
+    EXPECT_EQ(*result, expected);
+  }
+}
+
+// Answers race with their deadline: each coroutine is resumed once, whoever wins.
+TEST_F(DispatcherTest, AtTheDeadlineEitherWinsAndNeverBoth) {
+  Dispatcher dispatcher(token_, {.workers = 2, .deadline = {1}});
+  std::vector<std::future<base::Result<base::Digest>>> all;
+  for (int i = 0; i < 5'000; ++i) all.push_back(launch(dispatcher.hmac(mac_, message("x"))));
+  std::size_t good = 0;
+  std::size_t late = 0;
+  for (auto& one : all) {
+    const auto result = one.get();
+    if (result) ++good;
+    else if (result.error().is(Errc::deadline)) ++late;
+  }
+  EXPECT_EQ(good + late, all.size());
+}
+
+TEST_F(DispatcherTest, ARequestThatIsWrongInItselfIsNoIllness) {
+  Dispatcher dispatcher(token_, {});
+  EXPECT_TRUE(sync_wait(dispatcher.hmac(KeyRef(), message("x"))).error().is(Errc::no_such_key));
+  EXPECT_TRUE(dispatcher.healthy());
+  token_.fail(Call::hmac, 1, Errc::unavailable);
+  EXPECT_FALSE(sync_wait(dispatcher.hmac(mac_, message("x"))));
+  EXPECT_FALSE(dispatcher.healthy());
+  EXPECT_TRUE(sync_wait(dispatcher.hmac(mac_, message("x"))));
+  EXPECT_TRUE(dispatcher.healthy());
+}
+
+}  // namespace
+}  // namespace sigillo::hsm

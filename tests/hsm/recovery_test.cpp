@@ -1,0 +1,265 @@
+// What the Connection does when session, login, device or module fail, on SoftHSM2 behind the fault module. Each test
+// opens the token anew; PIN lock-out is told by flags, for SoftHSM2 never locks.
+#include <atomic>
+#include <thread>
+
+#include "contract.hpp"
+#include "fault_module.hpp"
+
+namespace sigillo::hsm {
+namespace {
+
+using test::expect_errc;
+using test::Fn;
+using test::fresh_label;
+using test::When;
+
+const test::FaultControl& control() {
+  static const auto* const table = static_cast<const test::FaultControl*>(
+      ::dlsym(::dlopen(SIGILLO_FAULT_MODULE, RTLD_NOW | RTLD_LOCAL), "sigillo_fault_control"));
+  return *table;
+}
+
+TokenOptions options() {
+  TokenOptions out = testing::softhsm_options();
+  out.module = SIGILLO_FAULT_MODULE;
+  out.session_wait = {300};
+  return out;
+}
+
+class Recovery : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    control().heal();
+    open();
+  }
+  void TearDown() override {
+    control().heal();
+    token_.reset();
+  }
+  void open() {
+    auto opened = Pkcs11Token::open(options(), testing::user_pin());
+    ASSERT_TRUE(opened) << opened.error().detail() << " raw " << opened.error().raw();
+    token_ = std::move(*opened);
+    key_id_ = KeyId{fresh_label() + "-" + std::to_string(::testing::UnitTest::GetInstance()->random_seed())};
+    key_ = *token_->generate_key(key_id_, KeyType::hmac_sha256);
+    answer_ = *token_->hmac(key_, base::view("x"));
+  }
+  // The event awaited is a call that succeeds; the watcher tries at least each 5 s.
+  bool comes_back() {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (std::chrono::steady_clock::now() < until) {
+      const auto again = token_->hmac(key_, base::view("x"));
+      if (again) return *again == answer_;
+      std::this_thread::yield();
+    }
+    return false;
+  }
+  // As another user of the module would.
+  static void close_all_sessions() {
+    CK_FUNCTION_LIST* functions = nullptr;
+    const auto get = reinterpret_cast<CK_C_GetFunctionList>(
+        ::dlsym(::dlopen(SIGILLO_FAULT_MODULE, RTLD_NOW | RTLD_LOCAL), "C_GetFunctionList"));
+    ASSERT_EQ(get(&functions), CKR_OK);
+    CK_SLOT_ID slots[16];
+    CK_ULONG count = 16;
+    ASSERT_EQ(functions->C_GetSlotList(CK_TRUE, slots, &count), CKR_OK);
+    for (CK_ULONG i = 0; i < count; ++i) ASSERT_EQ(functions->C_CloseAllSessions(slots[i]), CKR_OK);
+  }
+
+  std::unique_ptr<Pkcs11Token> token_;
+  KeyId key_id_;
+  KeyRef key_;
+  base::Digest answer_{};
+};
+
+TEST_F(Recovery, AWrongPinIsTriedOnce) {
+  token_.reset();
+  const auto before = control().calls(Fn::login);
+  expect_errc(Pkcs11Token::open(options(), base::Secret(base::view("not the pin"))), Errc::credential);
+  EXPECT_EQ(control().calls(Fn::login), before + 1);
+}
+
+TEST_F(Recovery, APinThatWouldLockTheTokenIsNotTried) {
+  token_.reset();
+  for (const CK_FLAGS flag : {CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED}) {
+    control().token_flags(flag);
+    const auto before = control().calls(Fn::login);
+    expect_errc(Pkcs11Token::open(options(), testing::user_pin()), Errc::credential);
+    EXPECT_EQ(control().calls(Fn::login), before);
+  }
+}
+
+TEST_F(Recovery, APinRefusedAtReLoginIsNeverTriedAgain) {
+  control().fail(Fn::login, CKR_PIN_INCORRECT, 1, When::before);
+  const auto before = control().calls(Fn::login);
+  close_all_sessions();
+  EXPECT_FALSE(token_->hmac(key_, base::view("x")));
+  for (int i = 0; i < 5; ++i) expect_errc(token_->hmac(key_, base::view("x")), Errc::credential);
+  EXPECT_EQ(control().calls(Fn::login), before + 1);
+}
+
+TEST_F(Recovery, LostSessionsAreOpenedAgainWithinTheCall) {
+  const auto initialized = control().calls(Fn::initialize);
+  const auto data = token_->create_data(key_id_.label, base::view("anchor"));
+  ASSERT_TRUE(data);
+  for (int i = 0; i < 3; ++i) {
+    close_all_sessions();
+    const auto again = token_->hmac(key_, base::view("x"));
+    ASSERT_TRUE(again) << again.error().detail();
+    EXPECT_EQ(*again, answer_);
+  }
+  close_all_sessions();
+  EXPECT_EQ(token_->list_data(key_id_.label)->size(), 1U) << "a token without login must not look empty";
+  close_all_sessions();
+  ASSERT_TRUE(token_->create_data(key_id_.label, base::view("next")));
+  close_all_sessions();
+  EXPECT_TRUE(token_->destroy_data(*data));
+  EXPECT_EQ(token_->list_data(key_id_.label)->size(), 1U);
+  EXPECT_EQ(control().calls(Fn::initialize), initialized) << "no reload for a lost session";
+}
+
+TEST_F(Recovery, SessionsLostUnderEightThreadsHurtNobody) {
+  std::atomic<int> wrong{0};
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&] {
+      while (!stop) {
+        const auto again = token_->hmac(key_, base::view("x"));
+        if (again && *again != answer_) ++wrong;  // an error is allowed here, another answer never
+      }
+    });
+  }
+  // Sessions are not closed under the threads (SoftHSM2 crashes at that): the module says they are gone.
+  for (int i = 0; i < 20; ++i) {
+    const auto seen = control().calls(Fn::sign);
+    control().fail(Fn::sign_init, CKR_SESSION_HANDLE_INVALID, 4, When::before);
+    control().await_calls(Fn::sign, seen + 50);
+  }
+  stop = true;
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_TRUE(comes_back());
+}
+
+TEST_F(Recovery, WhileTheDeviceIsAwayItIsNotTouchedAndThenItComesBack) {
+  control().fail(Fn::all, CKR_DEVICE_REMOVED, -1, When::before);
+  expect_errc(token_->hmac(key_, base::view("x")), Errc::unavailable);
+  const auto signs = control().calls(Fn::sign_init);
+  for (int i = 0; i < 1'000; ++i) expect_errc(token_->hmac(key_, base::view("x")), Errc::unavailable);
+  EXPECT_EQ(control().calls(Fn::sign_init), signs) << "callers are answered from a flag";
+  control().await_calls(Fn::slot_list, control().calls(Fn::slot_list) + 1);  // the watcher tries, in vain
+  control().heal();
+  EXPECT_TRUE(comes_back());
+}
+
+TEST_F(Recovery, AModuleThatOnlyAReloadBringsBackIsReloaded) {
+  const auto anchor = token_->create_data(key_id_.label, base::view("anchor"));
+  ASSERT_TRUE(anchor);
+  const auto initialized = control().calls(Fn::initialize);
+  control().fail(Fn::all, CKR_DEVICE_ERROR, -1, When::until_initialize);
+  expect_errc(token_->hmac(key_, base::view("x")), Errc::unavailable);
+  EXPECT_TRUE(comes_back());
+  EXPECT_EQ(control().calls(Fn::initialize), initialized + 1);
+  // Object handles of the module begin anew: ours must still mean the anchor, and not a key.
+  EXPECT_TRUE(token_->destroy_data(*anchor));
+  EXPECT_TRUE(token_->list_data(key_id_.label)->empty());
+  EXPECT_TRUE(token_->find_key(key_id_));
+}
+
+TEST_F(Recovery, OneFailedCallDoesNotSwitchTheDeviceOff) {
+  for (const CK_RV rv : {CKR_GENERAL_ERROR, CKR_FUNCTION_FAILED, CKR_DEVICE_ERROR, CKR_VENDOR_DEFINED + 7}) {
+    control().fail(Fn::sign, rv, 1, When::before);
+    expect_errc(token_->hmac(key_, base::view("x")), Errc::unavailable);
+    const auto next = token_->hmac(key_, base::view("x"));
+    ASSERT_TRUE(next) << "after 0x" << std::hex << rv;
+    EXPECT_EQ(*next, answer_);
+  }
+}
+
+TEST_F(Recovery, ManyFailedCallsDoNotUseUpTheSessions) {
+  for (int i = 0; i < 100; ++i) {
+    control().fail(Fn::sign, CKR_DATA_LEN_RANGE, 1, When::before);
+    expect_errc(token_->hmac(key_, base::view("x")), Errc::caller_fault);
+    ASSERT_TRUE(token_->hmac(key_, base::view("x")));
+  }
+}
+
+TEST_F(Recovery, ACallWhoseEffectIsUnknownIsNotRepeated) {
+  control().fail(Fn::create, CKR_SESSION_CLOSED, 1, When::after);
+  expect_errc(token_->create_data(key_id_.label, base::view("once")), Errc::unavailable);
+  EXPECT_EQ(token_->list_data(key_id_.label)->size(), 1U);
+  control().fail(Fn::create, CKR_SESSION_HANDLE_INVALID, 1, When::before);
+  EXPECT_TRUE(token_->create_data(key_id_.label, base::view("twice"))) << "nothing was done: it may be repeated";
+  EXPECT_EQ(token_->list_data(key_id_.label)->size(), 2U);
+}
+
+TEST_F(Recovery, ATokenWithFewerSessionsThanItSaidIsUsedWithThose) {
+  token_.reset();
+  control().sessions_max(3);
+  open();
+  std::atomic<int> failed{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 50; ++i) {
+        const auto again = token_->hmac(key_, base::view("x"));
+        if (again && *again != answer_) failed += 1'000;
+        if (!again) ++failed;
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_LE(failed, 8) << "only those who met the limit first";
+  EXPECT_EQ(token_->parallelism(), 2U);
+}
+
+TEST_F(Recovery, AHangingCallLeavesTheOtherSessionsWorking) {
+  control().hang(Fn::sign);
+  std::thread hung([&] { EXPECT_TRUE(token_->hmac(key_, base::view("x"))); });
+  control().await_hanging();
+  base::Bytes sample(8);
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(token_->random(sample));
+  control().heal();
+  hung.join();
+}
+
+TEST_F(Recovery, AKeyThatMayNotBeCopiedIsUsedWhereItIs) {
+  control().fail(Fn::copy, CKR_ACTION_PROHIBITED, -1, When::before);
+  const auto key = token_->generate_key({key_id_.label, 2}, KeyType::hmac_sha256);
+  ASSERT_TRUE(key);
+  EXPECT_TRUE(token_->hmac(*key, base::view("x")));
+}
+
+TEST_F(Recovery, ASelfTestThatGetsAWrongAnswerFails) {
+  // The real C_Sign is skipped: the buffer stays zero, as from a module that does not do its work.
+  control().fail(Fn::sign, CKR_OK, 1, When::before);
+  expect_errc(token_->self_test(), Errc::self_test);
+  control().heal();
+  EXPECT_TRUE(token_->self_test());
+}
+
+TEST(Opening, WhatIsNotAModuleIsRefused) {
+  TokenOptions wrong = options();
+  wrong.module = "libsofthsm2.so";
+  expect_errc(Pkcs11Token::open(wrong, testing::user_pin()), Errc::module_load);
+  wrong.module = "/nonexistent.so";
+  expect_errc(Pkcs11Token::open(wrong, testing::user_pin()), Errc::module_load);
+  wrong.module = (testing::softhsm_directory() / "softhsm2.conf").string();
+  expect_errc(Pkcs11Token::open(wrong, testing::user_pin()), Errc::module_load);
+}
+
+TEST(Opening, ATokenThatIsNotThereOrDoubtfulIsRefused) {
+  TokenOptions wrong = options();
+  wrong.token_label = "another";
+  expect_errc(Pkcs11Token::open(wrong, testing::user_pin()), Errc::no_such_token);
+  wrong = options();
+  wrong.token_serial = "0000000000000000";
+  expect_errc(Pkcs11Token::open(wrong, testing::user_pin()), Errc::no_such_token);
+  expect_errc(initialise_token(testing::softhsm_module(), testing::kTokenLabel, testing::so_pin(), testing::user_pin()),
+              Errc::already_exists);
+}
+
+}  // namespace
+}  // namespace sigillo::hsm
