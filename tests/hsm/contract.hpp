@@ -1,4 +1,5 @@
-// Shared by the tests of hsm: errors, names, and the module's raw functions beside the Pkcs11Token that uses them.
+// Shared by the tests of hsm: errors, names, and the module's raw functions beside the Pkcs11Token that uses
+// them.
 #pragma once
 
 #include <dlfcn.h>
@@ -19,8 +20,8 @@ namespace sigillo::hsm::test {
 template <class T>
 void expect_errc(const base::Result<T>& result, Errc expected) {
   ASSERT_FALSE(result) << "expected error " << static_cast<int>(expected);
-  EXPECT_TRUE(result.error().is(expected)) << result.error().number() << " raw 0x" << std::hex << result.error().raw()
-                                           << ": " << result.error().detail();
+  EXPECT_TRUE(result.error().is(expected)) << result.error().number() << " raw 0x" << std::hex
+                                           << result.error().raw() << ": " << result.error().detail();
 }
 
 inline std::string fresh_label() {
@@ -33,8 +34,10 @@ inline bool verify(KeyType type, base::ByteView point, base::ByteView digest, ba
   char name[] = "P-256";
   char name384[] = "P-384";
   const OSSL_PARAM params[] = {
-      OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, type == KeyType::ec_p256 ? name : name384, 0),
-      OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, const_cast<base::Byte*>(point.data()), point.size()),
+      OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, type == KeyType::ec_p256 ? name : name384,
+                                       0),
+      OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, const_cast<base::Byte*>(point.data()),
+                                        point.size()),
       OSSL_PARAM_construct_end()};
   const std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)> from(
       EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr), EVP_PKEY_CTX_free);
@@ -50,11 +53,11 @@ inline bool verify(KeyType type, base::ByteView point, base::ByteView digest, ba
                  BN_bin2bn(signature.data() + half, half, nullptr));
   unsigned char* der = nullptr;
   const int size = i2d_ECDSA_SIG(pair.get(), &der);
-  const std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)> context(EVP_PKEY_CTX_new(key.get(), nullptr),
-                                                                            EVP_PKEY_CTX_free);
-  const bool good = EVP_PKEY_verify_init(context.get()) == 1 &&
-                    EVP_PKEY_verify(context.get(), der, static_cast<std::size_t>(size), digest.data(),
-                                    digest.size()) == 1;
+  const std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)> context(
+      EVP_PKEY_CTX_new(key.get(), nullptr), EVP_PKEY_CTX_free);
+  const bool good =
+      EVP_PKEY_verify_init(context.get()) == 1 &&
+      EVP_PKEY_verify(context.get(), der, static_cast<std::size_t>(size), digest.data(), digest.size()) == 1;
   OPENSSL_free(der);
   return good;
 }
@@ -99,14 +102,22 @@ class RawModule {
                                             {CKA_TOKEN, &yes, 1},
                                             {CKA_LABEL, const_cast<char*>(id.label.data()), id.label.size()},
                                             {CKA_ID, version.data(), version.size()}};
-    for (const auto& [attribute, usual] : {std::pair{CKA_PRIVATE, &yes}, {CKA_SENSITIVE, &yes}, {CKA_EXTRACTABLE, &no},
-                                           {CKA_SIGN, &yes}, {CKA_VERIFY, &no}, {CKA_ENCRYPT, &no},
-                                           {CKA_DECRYPT, &no}, {CKA_WRAP, &no}, {CKA_UNWRAP, &no}, {CKA_DERIVE, &no}}) {
+    for (const auto& [attribute, usual] : {std::pair{CKA_PRIVATE, &yes},
+                                           {CKA_SENSITIVE, &yes},
+                                           {CKA_EXTRACTABLE, &no},
+                                           {CKA_SIGN, &yes},
+                                           {CKA_VERIFY, &no},
+                                           {CKA_ENCRYPT, &no},
+                                           {CKA_DECRYPT, &no},
+                                           {CKA_WRAP, &no},
+                                           {CKA_UNWRAP, &no},
+                                           {CKA_DERIVE, &no}}) {
       attributes.push_back({attribute, attribute == odd ? &odd_value : usual, 1});
     }
     CK_MECHANISM mechanism{CKM_GENERIC_SECRET_KEY_GEN, nullptr, 0};
     CK_OBJECT_HANDLE key = 0;
-    ASSERT_EQ(functions_->C_GenerateKey(session(), &mechanism, attributes.data(), attributes.size(), &key), CKR_OK);
+    ASSERT_EQ(functions_->C_GenerateKey(session(), &mechanism, attributes.data(), attributes.size(), &key),
+              CKR_OK);
   }
 
  private:

@@ -1,4 +1,5 @@
-// What every Token does, typed over the implementations: the fake is proved by the same scenarios as a real module.
+// What every Token does, typed over the implementations: the fake is proved by the same scenarios as a real
+// module.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -154,7 +155,8 @@ TYPED_TEST(TokenContract, ADestroyedKeyIsGoneForItsHoldersToo) {
   expect_errc(this->token_.hmac(*mac_ref, base::view("x")), Errc::no_such_key);
   expect_errc(this->token_.sign(*pair_ref, base::Bytes(32)), Errc::no_such_key);
   expect_errc(this->token_.find_key(mac), Errc::no_such_key);
-  ASSERT_TRUE(this->token_.generate_key(pair, KeyType::ec_p256)) << "its public object must not be left behind";
+  ASSERT_TRUE(this->token_.generate_key(pair, KeyType::ec_p256))
+      << "its public object must not be left behind";
 }
 
 TYPED_TEST(TokenContract, DataIsReplacedByMakingTheNewOneFirst) {

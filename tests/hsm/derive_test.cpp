@@ -12,8 +12,10 @@ namespace sigillo::hsm {
 namespace {
 
 base::Bytes kbkdf(base::ByteView key, std::string_view label, base::ByteView context, std::size_t size) {
-  const std::unique_ptr<EVP_KDF, decltype(&EVP_KDF_free)> kdf(EVP_KDF_fetch(nullptr, "KBKDF", nullptr), EVP_KDF_free);
-  const std::unique_ptr<EVP_KDF_CTX, decltype(&EVP_KDF_CTX_free)> run(EVP_KDF_CTX_new(kdf.get()), EVP_KDF_CTX_free);
+  const std::unique_ptr<EVP_KDF, decltype(&EVP_KDF_free)> kdf(EVP_KDF_fetch(nullptr, "KBKDF", nullptr),
+                                                              EVP_KDF_free);
+  const std::unique_ptr<EVP_KDF_CTX, decltype(&EVP_KDF_CTX_free)> run(EVP_KDF_CTX_new(kdf.get()),
+                                                                      EVP_KDF_CTX_free);
   char digest[] = "SHA256", mac[] = "HMAC", mode[] = "COUNTER";
   const auto octets = [](const char* name, base::ByteView v) {
     return OSSL_PARAM_construct_octet_string(name, const_cast<base::Byte*>(v.data()), v.size());

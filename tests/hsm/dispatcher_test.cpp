@@ -24,7 +24,9 @@ std::future<T> launch(base::Task<T> task) {
   return future;
 }
 
-base::Secret message(std::string_view text) { return base::Secret(base::view(text)); }
+base::Secret message(std::string_view text) {
+  return base::Secret(base::view(text));
+}
 
 class DispatcherTest : public ::testing::Test {
  protected:
@@ -169,8 +171,10 @@ TEST_F(DispatcherTest, AtTheDeadlineEitherWinsAndNeverBoth) {
   std::size_t late = 0;
   for (auto& one : all) {
     const auto result = one.get();
-    if (result) ++good;
-    else if (result.error().is(Errc::deadline)) ++late;
+    if (result)
+      ++good;
+    else if (result.error().is(Errc::deadline))
+      ++late;
   }
   EXPECT_EQ(good + late, all.size());
 }

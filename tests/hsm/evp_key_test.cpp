@@ -16,7 +16,9 @@ namespace {
 template <auto free>
 struct Free {
   template <class T>
-  void operator()(T* p) const { free(p); }
+  void operator()(T* p) const {
+    free(p);
+  }
 };
 using Certificate = std::unique_ptr<X509, Free<X509_free>>;
 using Context = std::unique_ptr<SSL_CTX, Free<SSL_CTX_free>>;
@@ -29,7 +31,8 @@ Certificate self_signed(EVP_PKEY* key, const EVP_MD* digest) {
   X509_gmtime_adj(X509_getm_notBefore(made.get()), -60);
   X509_gmtime_adj(X509_getm_notAfter(made.get()), 3600);
   X509_NAME* name = X509_get_subject_name(made.get());
-  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("localhost"), -1, -1, 0);
+  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("localhost"),
+                             -1, -1, 0);
   X509_set_issuer_name(made.get(), name);
   X509_set_pubkey(made.get(), key);
   return X509_sign(made.get(), key, digest) > 0 ? std::move(made) : nullptr;
@@ -41,7 +44,8 @@ bool handshake(EVP_PKEY* key, X509* certificate) {
   const Context client_context(SSL_CTX_new(TLS_client_method()));
   SSL_CTX_set_min_proto_version(server_context.get(), TLS1_3_VERSION);
   if (SSL_CTX_use_certificate(server_context.get(), certificate) != 1 ||
-      SSL_CTX_use_PrivateKey(server_context.get(), key) != 1 || SSL_CTX_check_private_key(server_context.get()) != 1) {
+      SSL_CTX_use_PrivateKey(server_context.get(), key) != 1 ||
+      SSL_CTX_check_private_key(server_context.get()) != 1) {
     return false;
   }
   X509_STORE_add_cert(SSL_CTX_get_cert_store(client_context.get()), certificate);
@@ -72,15 +76,18 @@ INSTANTIATE_TEST_SUITE_P(Tokens, EvpKeyTest, ::testing::Bool(),
                          [](const auto& p) { return p.param ? "SoftHsm" : "Fake"; });
 
 TEST_P(EvpKeyTest, CertificatesSignedInTheTokenVerify) {
-  for (const auto& [type, digest] : {std::pair{KeyType::ec_p256, EVP_sha256()}, {KeyType::ec_p384, EVP_sha384()},
-                                     {KeyType::ec_p384, EVP_sha256()}, {KeyType::ec_p256, EVP_sha384()}}) {
+  for (const auto& [type, digest] : {std::pair{KeyType::ec_p256, EVP_sha256()},
+                                     {KeyType::ec_p384, EVP_sha384()},
+                                     {KeyType::ec_p384, EVP_sha256()},
+                                     {KeyType::ec_p256, EVP_sha384()}}) {
     const auto ref = token().generate_key({test::fresh_label()}, type);
     ASSERT_TRUE(ref);
     const auto key = evp_key(token(), *ref, type);
     ASSERT_TRUE(key);
     const auto certificate = self_signed(key->get(), digest);
     ASSERT_TRUE(certificate);
-    const std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>> other(EVP_EC_gen(type == KeyType::ec_p256 ? "P-256" : "P-384"));
+    const std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>> other(
+        EVP_EC_gen(type == KeyType::ec_p256 ? "P-256" : "P-384"));
     EXPECT_EQ(X509_verify(certificate.get(), X509_get0_pubkey(certificate.get())), 1);
     EXPECT_NE(X509_verify(certificate.get(), other.get()), 1);
   }

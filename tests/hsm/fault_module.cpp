@@ -141,7 +141,8 @@ CK_RV sign(CK_SESSION_HANDLE session, unsigned char* data, unsigned long size, u
 CK_RV find_init(CK_SESSION_HANDLE session, CK_ATTRIBUTE* attributes, unsigned long count) {
   return pass(Fn::find_init, [&] { return real()->C_FindObjectsInit(session, attributes, count); });
 }
-CK_RV create(CK_SESSION_HANDLE session, CK_ATTRIBUTE* attributes, unsigned long count, CK_OBJECT_HANDLE* object) {
+CK_RV create(CK_SESSION_HANDLE session, CK_ATTRIBUTE* attributes, unsigned long count,
+             CK_OBJECT_HANDLE* object) {
   return pass(Fn::create, [&] { return real()->C_CreateObject(session, attributes, count, object); });
 }
 CK_RV copy(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE* attributes, unsigned long count,
@@ -152,7 +153,8 @@ CK_RV copy(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE* att
 void set_fail(Fn function, CK_RV rv, long times, When when) {
   const std::lock_guard lock(state().mutex);
   for (std::size_t i = 0; i < kFunctions; ++i) {
-    const bool framing = i == static_cast<std::size_t>(Fn::initialize) || i == static_cast<std::size_t>(Fn::finalize);
+    const bool framing =
+        i == static_cast<std::size_t>(Fn::initialize) || i == static_cast<std::size_t>(Fn::finalize);
     if (i == static_cast<std::size_t>(function) || (function == Fn::all && !framing)) {
       state().faults[i] = {rv, times, when};
     }
@@ -196,8 +198,8 @@ void await_calls(Fn function, unsigned long count) {
 extern "C" {
 
 extern const FaultControl sigillo_fault_control;  // a const is local to its file otherwise
-const FaultControl sigillo_fault_control = {
-    set_fail, set_flags, set_sessions_max, set_hang, await_hanging, heal, calls, await_calls};
+const FaultControl sigillo_fault_control = {set_fail, set_flags, set_sessions_max, set_hang, await_hanging,
+                                            heal,     calls,     await_calls};
 
 CK_RV C_GetFunctionList(CK_FUNCTION_LIST** out) {
   static CK_FUNCTION_LIST list = [] {

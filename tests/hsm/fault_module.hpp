@@ -1,5 +1,6 @@
-// The control of the fault module: a PKCS#11 module in front of SoftHSM2 that fails as it is told. A test loads the same
-// library by dlopen and asks for this table by dlsym("sigillo_fault_control"). Thread rule: any thread.
+// The control of the fault module: a PKCS#11 module in front of SoftHSM2 that fails as it is told. A test
+// loads the same library by dlopen and asks for this table by dlsym("sigillo_fault_control"). Thread rule:
+// any thread.
 #pragma once
 
 #include <p11-kit/pkcs11.h>
@@ -7,8 +8,20 @@
 namespace sigillo::hsm::test {
 
 enum class Fn : int {
-  initialize, finalize, slot_list, token_info, open_session, session_info, login, random, sign_init, sign, find_init,
-  create, copy, all  // all: every one but initialize and finalize
+  initialize,
+  finalize,
+  slot_list,
+  token_info,
+  open_session,
+  session_info,
+  login,
+  random,
+  sign_init,
+  sign,
+  find_init,
+  create,
+  copy,
+  all  // all: every one but initialize and finalize
 };
 
 enum class When : int {
@@ -20,8 +33,8 @@ enum class When : int {
 struct FaultControl {
   void (*fail)(Fn function, CK_RV rv, long times, When when);  // times < 0: until heal()
   void (*token_flags)(CK_FLAGS flags);                         // added to CK_TOKEN_INFO.flags
-  void (*sessions_max)(unsigned long count);                   // C_OpenSession: CKR_SESSION_COUNT above; 0: no limit
-  void (*hang)(Fn function);                                   // until heal()
+  void (*sessions_max)(unsigned long count);  // C_OpenSession: CKR_SESSION_COUNT above; 0: no limit
+  void (*hang)(Fn function);                  // until heal()
   void (*await_hanging)();
   void (*heal)();
   unsigned long (*calls)(Fn function);

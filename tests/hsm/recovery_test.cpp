@@ -1,5 +1,5 @@
-// What the Connection does when session, login, device or module fail, on SoftHSM2 behind the fault module. Each test
-// opens the token anew; PIN lock-out is told by flags, for SoftHSM2 never locks.
+// What the Connection does when session, login, device or module fail, on SoftHSM2 behind the fault module.
+// Each test opens the token anew; PIN lock-out is told by flags, for SoftHSM2 never locks.
 #include <atomic>
 #include <thread>
 
@@ -191,7 +191,8 @@ TEST_F(Recovery, ACallWhoseEffectIsUnknownIsNotRepeated) {
   expect_errc(token_->create_data(key_id_.label, base::view("once")), Errc::unavailable);
   EXPECT_EQ(token_->list_data(key_id_.label)->size(), 1U);
   control().fail(Fn::create, CKR_SESSION_HANDLE_INVALID, 1, When::before);
-  EXPECT_TRUE(token_->create_data(key_id_.label, base::view("twice"))) << "nothing was done: it may be repeated";
+  EXPECT_TRUE(token_->create_data(key_id_.label, base::view("twice")))
+      << "nothing was done: it may be repeated";
   EXPECT_EQ(token_->list_data(key_id_.label)->size(), 2U);
 }
 
@@ -257,7 +258,8 @@ TEST(Opening, ATokenThatIsNotThereOrDoubtfulIsRefused) {
   wrong = options();
   wrong.token_serial = "0000000000000000";
   expect_errc(Pkcs11Token::open(wrong, testing::user_pin()), Errc::no_such_token);
-  expect_errc(initialise_token(testing::softhsm_module(), testing::kTokenLabel, testing::so_pin(), testing::user_pin()),
+  expect_errc(initialise_token(testing::softhsm_module(), testing::kTokenLabel, testing::so_pin(),
+                               testing::user_pin()),
               Errc::already_exists);
 }
 

@@ -10,10 +10,16 @@ using test::fresh_label;
 TEST(SoftHsm, EveryAttributeThatIsNotAsItMustBeRefusesTheKey) {
   const test::RawModule raw;
   Token& token = testing::softhsm_token();
-  for (const auto& [attribute, value] :
-       {std::pair{CKA_EXTRACTABLE, true}, {CKA_SENSITIVE, false}, {CKA_PRIVATE, false}, {CKA_SIGN, false},
-        {CKA_VERIFY, true}, {CKA_ENCRYPT, true}, {CKA_DECRYPT, true}, {CKA_WRAP, true}, {CKA_UNWRAP, true},
-        {CKA_DERIVE, true}}) {
+  for (const auto& [attribute, value] : {std::pair{CKA_EXTRACTABLE, true},
+                                         {CKA_SENSITIVE, false},
+                                         {CKA_PRIVATE, false},
+                                         {CKA_SIGN, false},
+                                         {CKA_VERIFY, true},
+                                         {CKA_ENCRYPT, true},
+                                         {CKA_DECRYPT, true},
+                                         {CKA_WRAP, true},
+                                         {CKA_UNWRAP, true},
+                                         {CKA_DERIVE, true}}) {
     const KeyId id{fresh_label()};
     raw.plant(id, attribute, value);
     SCOPED_TRACE(attribute);
@@ -80,7 +86,8 @@ TEST(SoftHsm, DataIsPrivateAndOurs) {
   EXPECT_EQ(count, 1U);
 }
 
-// The trap: SoftHSM2 gives 0x82 for the key, not "not logged in", once another user of the module logged us out.
+// The trap: SoftHSM2 gives 0x82 for the key, not "not logged in", once another user of the module logged us
+// out.
 TEST(SoftHsm, ALogoutBySomeoneElseIsMended) {
   const test::RawModule raw;
   Token& token = testing::softhsm_token();

@@ -10,8 +10,9 @@ namespace {
 template <class T>
 T must(base::Result<T> result, const char* what) {
   if (!result) {
-    std::fprintf(stderr, "%s: error %u (raw 0x%lx): %s\n", what, static_cast<unsigned>(result.error().number()),
-                 result.error().raw(), result.error().detail());
+    std::fprintf(stderr, "%s: error %u (raw 0x%lx): %s\n", what,
+                 static_cast<unsigned>(result.error().number()), result.error().raw(),
+                 result.error().detail());
     std::abort();
   }
   if constexpr (!std::is_void_v<T>) return std::move(*result);
@@ -40,15 +41,21 @@ class Directory {
 
 }  // namespace
 
-std::string softhsm_module() { return SIGILLO_SOFTHSM2_MODULE; }
+std::string softhsm_module() {
+  return SIGILLO_SOFTHSM2_MODULE;
+}
 
 const std::filesystem::path& softhsm_directory() {
   static const Directory directory;
   return directory.path();
 }
 
-base::Secret user_pin() { return base::Secret(base::view("user-pin-1234")); }
-base::Secret so_pin() { return base::Secret(base::view("so-pin-56789")); }
+base::Secret user_pin() {
+  return base::Secret(base::view("user-pin-1234"));
+}
+base::Secret so_pin() {
+  return base::Secret(base::view("so-pin-56789"));
+}
 
 const hsm::TokenOptions& softhsm_options() {
   static const hsm::TokenOptions options = [] {
