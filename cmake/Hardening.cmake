@@ -15,7 +15,6 @@ target_compile_options(sigillo_flags INTERFACE
   -ftrivial-auto-var-init=zero       # an uninitialised local never shows what was on the stack
   -fno-plt)
 target_compile_definitions(sigillo_flags INTERFACE
-  $<$<AND:$<NOT:$<CONFIG:Debug>>,$<STREQUAL:${SIGILLO_SANITIZE},>>:_FORTIFY_SOURCE=2> # bounds in libc calls
   _GLIBCXX_ASSERTIONS)               # bounds in the standard containers: abort, not read on
 target_link_options(sigillo_flags INTERFACE
   -Wl,-z,relro,-z,now                # no writable GOT after start
@@ -30,6 +29,10 @@ else()
   target_compile_options(sigillo_flags INTERFACE -Wno-unknown-warning-option -Wno-c99-extensions)
 endif()
 
+if(NOT SIGILLO_SANITIZE)
+  # Bounds in libc calls; it needs the optimiser, and the sanitizers do it better.
+  target_compile_definitions(sigillo_flags INTERFACE $<$<NOT:$<CONFIG:Debug>>:_FORTIFY_SOURCE=2>)
+endif()
 if(SIGILLO_SANITIZE)
   target_compile_options(sigillo_flags INTERFACE -fsanitize=${SIGILLO_SANITIZE} -fno-omit-frame-pointer -O1 -g)
   target_link_options(sigillo_flags INTERFACE -fsanitize=${SIGILLO_SANITIZE})
