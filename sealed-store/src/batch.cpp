@@ -48,6 +48,7 @@ base::Result<void> Batch::add(Operation& op) {
   const auto first = state_.head.seq + staged_.entries.size() + 1;
   for (const auto& event : changes.events) append(event);
   if (op.refund) {
+    staged_.refunds.push_back(*op.refund);
     auto& [key, before, after, event] = *op.refund;
     event.guard.emplace(key, after_refund(guard(key), before, after));
     append(event);

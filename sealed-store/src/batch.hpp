@@ -37,6 +37,7 @@ struct Staged {
   std::map<std::uint16_t, Bucket> buckets;  // after-images
   Lanes rows_total;                         // where buckets is not empty
   std::vector<Refund> undos;                // of the charges in it
+  std::vector<Refund> refunds;              // that are in it
   // Of a fold: the blocks and buckets written, and where a replay begins after it.
   std::vector<std::pair<std::uint16_t, Lanes>> folded_blocks;
   std::vector<std::uint16_t> folded_buckets;

@@ -18,7 +18,7 @@ constexpr std::uint32_t kIdsEnd = 65'536;
 base::Result<void> Journal::append(std::vector<Operation>& operations) {
   auto appended = append_once(operations);
   // One damaged page must not fail those who only share a commit with it.
-  if (!appended && appended.error().is(Errc::corrupt) && operations.size() > 1) {
+  if (!appended && appended.error().is(Errc::corrupt) && !unsure_ && operations.size() > 1) {
     for (auto& operation : operations) {
       operation.result.reset();
       auto alone = append_once({&operation, 1});
@@ -29,7 +29,7 @@ base::Result<void> Journal::append(std::vector<Operation>& operations) {
   }
   if (!appended) {
     for (auto& operation : operations) {
-      if (!operation.result || *operation.result) operation.result = appended.error();
+      if (!operation.result) operation.result = appended.error();
     }
   }
   return appended;
@@ -50,6 +50,9 @@ base::Result<void> Journal::append_once(std::span<Operation> operations) {
   if (!appended) {
     for (auto& operation : operations) {
       if (operation.result && *operation.result) operation.result.reset();
+      // Were a refund of an unsure commit simply tried again, it would count twice if the commit is found: a
+      // guess for nothing. It is kept with the commit, until that is known.
+      if (unsure_ && operation.refund) operation.result = Committed{};
     }
     distrust();
   }
@@ -83,12 +86,13 @@ base::Result<void> Journal::ready() {
   const auto& staged = unsure_->entries.back();
   if (head->seq == staged.seq && head->hash == staged.hash) {
     base::log::warn("store.commit_found", {{"seq", staged.seq}});
-    recovered_.insert(recovered_.end(), unsure_->undos.begin(), unsure_->undos.end());
     apply(*unsure_);
+    recovered_ = std::move(unsure_->undos);
   } else if (head->seq != state_.head.seq || head->hash != state_.head.hash) {
     distrust();
     return base::Error(Errc::stale, "the ledger on disk is neither before nor after the last commit");
   }
+  if (state_.head.hash != staged.hash) recovered_ = std::move(unsure_->refunds);
   unsure_.reset();
   return base::ok();
 }

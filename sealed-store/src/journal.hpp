@@ -26,7 +26,8 @@ class Journal {
   bool fold_due() const;
   base::Result<void> fold_slice();
 
-  // Charges that were reported as failed and turned out to be durable: to be refunded.
+  // What became known about a commit of unknown outcome: charges that were reported as failed and are
+  // durable, refunds that are not. To be submitted.
   std::vector<Refund> take_recovered() { return std::exchange(recovered_, {}); }
 
  private:

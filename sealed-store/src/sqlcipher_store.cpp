@@ -52,6 +52,7 @@ class Engine final : public Store {
  private:
   base::Task<base::Result<Committed>> submit(Operation operation);
   void submit_refund(Refund refund);
+  void resubmit();
   base::Result<void> refused() const;
 
   void run();
@@ -160,6 +161,10 @@ void Engine::submit_refund(Refund refund) {
   wake_.notify_one();
 }
 
+void Engine::resubmit() {
+  for (auto& refund : journal_.take_recovered()) submit_refund(std::move(refund));
+}
+
 base::Task<base::Result<Committed>> Engine::submit(Operation operation) {
   SIGILLO_CO_CHECK(refused());
   const auto enqueue = [&](base::Resume<base::Result<Committed>> resume) {
@@ -198,7 +203,10 @@ void Engine::run() {
       }
     }
     write(std::move(batch));
-    if (!witness_.fenced() && !trouble() && journal_.fold_due()) set_trouble(journal_.fold_slice());
+    if (!witness_.fenced() && !trouble() && journal_.fold_due()) {
+      set_trouble(journal_.fold_slice());
+      resubmit();
+    }
   }
 }
 
@@ -208,12 +216,18 @@ void Engine::write(std::vector<Operation> batch) {
     return;
   }
   {
+    // Refunds first: a charge in the same commit then meets the count that was put back.
     const std::lock_guard lock(mutex_);
-    for (auto& refund : refunds_) batch.emplace_back().refund = std::move(refund);
-    refunds_.clear();
+    std::vector<Operation> refunds(refunds_.size());
+    for (auto& operation : refunds) {
+      operation.refund = std::move(refunds_.front());
+      refunds_.pop_front();
+    }
+    batch.insert(batch.begin(), std::make_move_iterator(refunds.begin()),
+                 std::make_move_iterator(refunds.end()));
   }
   set_trouble(batch.empty() ? journal_.probe() : journal_.append(batch));
-  for (auto& refund : journal_.take_recovered()) submit_refund(std::move(refund));
+  resubmit();
   for (auto& operation : batch) complete(std::move(operation));
 }
 

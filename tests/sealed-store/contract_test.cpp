@@ -1,0 +1,197 @@
+// The contract of the Store port: one suite, on every implementation. A fake that does not keep it would let
+// the appliance's tests pass for the wrong reason.
+#include <sealed_store/memory_store.hpp>
+
+#include "testing.hpp"
+
+namespace sigillo::sealed_store::testing {
+namespace {
+
+enum class Kind { sqlcipher, memory };
+
+class StoreContract : public ::testing::TestWithParam<Kind> {
+ protected:
+  void SetUp() override {
+    if (GetParam() == Kind::memory) {
+      store_ = std::make_unique<MemoryStore>();
+      return;
+    }
+    auto opened = create_and_open(options(folder_ / "store.db"), witness_);
+    ASSERT_OK(opened);
+    store_ = std::move(*opened);
+  }
+
+  TempFolder folder_;
+  FakeWitness witness_;
+  std::unique_ptr<Store> store_;
+};
+
+TEST_P(StoreContract, a_new_store_is_empty) {
+  EXPECT_EQ(store_->head().seq, 0u);
+  EXPECT_EQ(store_->guard(guard_key(1)), GuardValue{});
+  EXPECT_EQ(read(*store_, 1), "");
+  EXPECT_TRUE(store_->ledger(0, 10)->empty());
+  EXPECT_FALSE(store_->trouble());
+}
+
+TEST_P(StoreContract, a_charge_counts_one_failure_and_is_in_the_ledger) {
+  const auto attempt = charge(*store_, 1);
+  ASSERT_OK(attempt);
+  EXPECT_EQ(attempt->seq(), 1u);
+  EXPECT_EQ(attempt->before(), GuardValue{});
+  EXPECT_EQ(attempt->after(), (GuardValue{1, 0, {1'000}}));
+  EXPECT_EQ(store_->guard(guard_key(1)), attempt->after());
+  const auto entries = store_->ledger(0, 10);
+  ASSERT_EQ(entries->size(), 1u);
+  EXPECT_EQ(entries->front().event.kind, kCharge);
+  EXPECT_EQ(entries->front().event.guard->second, attempt->after());
+  EXPECT_EQ(store_->head().hash, entries->front().hash);
+}
+
+TEST_P(StoreContract, a_caller_may_say_what_a_charge_counts) {
+  auto charge = charge_of(*store_, 1);
+  charge.event.guard.emplace(charge.key, GuardValue{0, 1, {7}});
+  const auto attempt = base::sync_wait(store_->charge(std::move(charge)));
+  ASSERT_OK(attempt);
+  EXPECT_EQ(store_->guard(guard_key(1)), (GuardValue{0, 1, {7}}));
+}
+
+TEST_P(StoreContract, a_charge_against_another_value_is_a_conflict_and_leaves_nothing) {
+  auto late = charge_of(*store_, 1);
+  ASSERT_OK(charge(*store_, 1));
+  EXPECT_ERRC(base::sync_wait(store_->charge(std::move(late))), Errc::conflict);
+  EXPECT_EQ(store_->guard(guard_key(1)).failures, 1);
+  EXPECT_EQ(store_->head().seq, 1u);
+}
+
+TEST_P(StoreContract, a_settle_sets_the_count_and_the_record_in_one_commit) {
+  auto attempt = charge(*store_, 1);
+  ASSERT_OK(attempt);
+  Changes changes;
+  changes.events.push_back(event(kSettle, 1));
+  changes.events.back().guard.emplace(guard_key(1), GuardValue{});
+  changes.puts.push_back(put_of(1, "active"));
+  ASSERT_OK(base::sync_wait(store_->settle(std::move(*attempt), std::move(changes))));
+  EXPECT_EQ(store_->guard(guard_key(1)), GuardValue{});
+  EXPECT_EQ(read(*store_, 1), "active");
+  EXPECT_EQ(store_->ledger(1, 1)->front().event.attempt, 1u);
+}
+
+TEST_P(StoreContract, a_refund_puts_the_count_back_and_names_its_charge) {
+  ASSERT_OK(charge(*store_, 1));
+  auto attempt = charge(*store_, 1);
+  ASSERT_OK(attempt);
+  store_->refund(std::move(*attempt), event(kRefund, 1));
+  ASSERT_OK(put(*store_, 9, "a commit after which the refund is durable"));
+  EXPECT_EQ(store_->guard(guard_key(1)), (GuardValue{1, 0, {1'000}}));
+  const auto refund = store_->ledger(2, 1)->front();  // in the same commit or an earlier one
+  EXPECT_EQ(refund.event.kind, kRefund);
+  EXPECT_EQ(refund.event.attempt, 2u);
+}
+
+TEST_P(StoreContract, a_refund_after_another_charge_takes_away_only_its_own) {
+  auto first = charge(*store_, 1);
+  ASSERT_OK(first);
+  ASSERT_OK(charge(*store_, 1));
+  store_->refund(std::move(*first), event(kRefund, 1));
+  ASSERT_OK(put(*store_, 9, "x"));
+  EXPECT_EQ(store_->guard(guard_key(1)).failures, 1);
+}
+
+TEST_P(StoreContract, counters_of_one_subject_are_apart) {
+  ASSERT_OK(charge(*store_, 1));
+  EXPECT_EQ(store_->guard({subject(1), 2}), GuardValue{});
+}
+
+TEST_P(StoreContract, records_are_overwritten_and_erased) {
+  ASSERT_OK(put(*store_, 1, "one"));
+  ASSERT_OK(put(*store_, 1, "two"));
+  EXPECT_EQ(read(*store_, 1), "two");
+  Changes changes;
+  changes.erases.push_back(record_key(1));
+  const auto committed = base::sync_wait(store_->commit(std::move(changes)));
+  ASSERT_OK(committed);
+  EXPECT_EQ(read(*store_, 1), "");
+  // A change without an event of its own has one all the same.
+  EXPECT_EQ(committed->last_seq, 3u);
+  EXPECT_EQ(store_->ledger(2, 1)->front().event.kind, kEventStoreChange);
+}
+
+TEST_P(StoreContract, erases_come_before_puts_of_the_same_commit) {
+  ASSERT_OK(put(*store_, 1, "old"));
+  Changes changes;
+  changes.erases.push_back(record_key(1));
+  changes.puts.push_back(put_of(1, "new"));
+  ASSERT_OK(base::sync_wait(store_->commit(std::move(changes))));
+  EXPECT_EQ(read(*store_, 1), "new");
+}
+
+TEST_P(StoreContract, one_id_in_two_tables_is_two_records) {
+  Changes changes;
+  changes.puts.push_back(put_of(1, "first"));
+  changes.puts.push_back(put_of(1, "second"));
+  changes.puts.back().key.table = 2;
+  ASSERT_OK(base::sync_wait(store_->commit(std::move(changes))));
+  EXPECT_EQ(read(*store_, 1), "first");
+  EXPECT_EQ(base::text(**store_->read(record_key(1, 2))), "second");
+}
+
+TEST_P(StoreContract, what_is_due_comes_oldest_first_and_within_the_limit) {
+  Changes changes;
+  changes.puts = {put_of(1, "a", 3, 30), put_of(2, "b", 3, 10), put_of(3, "c", 3, 20),
+                  put_of(4, "d", 4, 1),  put_of(5, "e", 3, 99), put_of(6, "f", 0, 1)};
+  ASSERT_OK(base::sync_wait(store_->commit(std::move(changes))));
+  const auto due = store_->due(3, {50}, 2);
+  ASSERT_EQ(due->size(), 2u);
+  EXPECT_EQ((*due)[0].key, record_key(2));
+  EXPECT_EQ((*due)[1].key, record_key(3));
+  EXPECT_EQ((*due)[1].due.ms, 20);
+  EXPECT_TRUE(store_->due(0, {50}, 9)->empty());
+}
+
+TEST_P(StoreContract, events_of_one_commit_stay_in_order_and_the_chain_holds) {
+  Changes changes;
+  for (std::uint16_t i = 0; i < 5; ++i)
+    changes.events.push_back(event(static_cast<std::uint16_t>(200 + i), i));
+  const auto committed = base::sync_wait(store_->commit(std::move(changes)));
+  ASSERT_OK(committed);
+  EXPECT_EQ(committed->first_seq, 1u);
+  EXPECT_EQ(committed->last_seq, 5u);
+  const auto entries = store_->ledger(0, 10);
+  for (std::uint16_t i = 0; i < 5; ++i) EXPECT_EQ((*entries)[i].event.kind, 200 + i);
+  EXPECT_EQ(chain_of(*store_), "holds");
+}
+
+TEST_P(StoreContract, a_commit_of_nothing_is_nothing) {
+  ASSERT_OK(charge(*store_, 1));
+  const auto committed = base::sync_wait(store_->commit({}));
+  ASSERT_OK(committed);
+  EXPECT_EQ(committed->last_seq, 1u);
+  EXPECT_EQ(store_->head().seq, 1u);
+}
+
+TEST_P(StoreContract, a_large_record_is_kept_whole) {
+  const std::string large(100'000, 'x');
+  ASSERT_OK(put(*store_, 1, large));
+  EXPECT_EQ(read(*store_, 1), large);
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, StoreContract, ::testing::Values(Kind::sqlcipher, Kind::memory),
+                         [](const auto& with) {
+                           return with.param == Kind::memory ? "memory" : "sqlcipher";
+                         });
+
+TEST(MemoryStoreFaults, a_commit_fails_before_or_after_it_is_durable) {
+  MemoryStore store;
+  store.fail_next(1);
+  EXPECT_ERRC(charge(store, 1), Errc::unavailable);
+  EXPECT_EQ(store.head().seq, 0u);
+  store.fail_next(1, Errc::not_witnessed);
+  EXPECT_ERRC(charge(store, 1), Errc::not_witnessed);
+  EXPECT_EQ(store.head().seq, 2u);  // the charge and its refund
+  EXPECT_EQ(store.guard(guard_key(1)), GuardValue{});
+  EXPECT_TRUE(charge(store, 1));
+}
+
+}  // namespace
+}  // namespace sigillo::sealed_store::testing

@@ -1,0 +1,126 @@
+// Start-up: what is in memory before a stop is in memory after it, whatever was folded when.
+#include <map>
+#include <random>
+
+#include "database.hpp"
+#include "testing.hpp"
+
+namespace sigillo::sealed_store::testing {
+namespace {
+
+TEST(Fold, random_histories_come_back_the_same_through_folds_and_restarts) {
+  const auto seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  TempFolder folder;
+  FakeWitness witness;
+  auto with = options(folder / "store.db");
+  with.fold_every = 7;
+  auto opened = create_and_open(with, witness);
+  ASSERT_OK(opened);
+  auto store = std::move(*opened);
+  constexpr std::uint32_t kSubjects = 20;
+  std::map<std::uint32_t, GuardValue> guards;
+  std::map<std::uint32_t, std::string> records;
+  for (int round = 0; round < 8; ++round) {
+    for (int i = 0; i < 60; ++i) {
+      const auto n = static_cast<std::uint32_t>(random() % kSubjects);
+      switch (random() % 4) {
+        case 0:
+          ASSERT_OK(charge(*store, n));
+          guards[n] = store->guard(guard_key(n));
+          break;
+        case 1: {
+          Changes changes;
+          changes.events.push_back(event(kSettle, n));
+          changes.events.back().guard.emplace(guard_key(n), GuardValue{});
+          ASSERT_OK(base::sync_wait(store->commit(std::move(changes))));
+          guards[n] = {};
+          break;
+        }
+        case 2:
+          records[n] = std::to_string(random());
+          ASSERT_OK(put(*store, n, records[n]));
+          break;
+        default: {
+          Changes changes;
+          changes.erases.push_back(record_key(n));
+          ASSERT_OK(base::sync_wait(store->commit(std::move(changes))));
+          records[n].clear();
+        }
+      }
+    }
+    store.reset();
+    auto reopened = SqlCipherStore::open(with, keys(), witness);
+    ASSERT_OK(reopened);
+    store = std::move(*reopened);
+    for (std::uint32_t n = 0; n < kSubjects; ++n) {
+      EXPECT_EQ(store->guard(guard_key(n)), guards[n]) << n;
+      EXPECT_EQ(read(*store, n), records[n]) << n;
+    }
+  }
+  EXPECT_EQ(chain_of(*store), "holds");
+}
+
+TEST(Fold, folds_are_written_and_the_replay_begins_after_them) {
+  TempFolder folder;
+  FakeWitness witness;
+  auto with = options(folder / "store.db");
+  with.fold_every = 10;
+  auto opened = create_and_open(with, witness);
+  ASSERT_OK(opened);
+  for (std::uint32_t n = 0; n < 40; ++n) ASSERT_OK(charge(**opened, n));
+  std::vector<std::uint64_t> starts;
+  const auto entries = (*opened)->ledger(0, 100);
+  for (const auto& entry : *entries) {
+    if (entry.event.kind != kEventStoreFold) continue;
+    EXPECT_TRUE(entry.root && entry.guard_hash);
+    starts.push_back(entry.event.attempt);
+  }
+  ASSERT_GE(starts.size(), 3u);
+  EXPECT_GT(starts.back(), 30u);
+}
+
+TEST(Opening, a_file_of_a_newer_schema_is_refused_untouched) {
+  TempFolder folder;
+  FakeWitness witness;
+  ASSERT_OK(SqlCipherStore::create(options(folder / "store.db"), keys()));
+  {
+    auto db = Database::open(folder / "store.db", keys().page_key, Database::Access::write);
+    ASSERT_OK(db);
+    ASSERT_OK(db->run("UPDATE meta SET value=99 WHERE key=1"));
+  }
+  EXPECT_ERRC(SqlCipherStore::open(options(folder / "store.db"), keys(), witness), Errc::schema);
+  EXPECT_EQ(witness.taken_over(), 0u);
+}
+
+TEST(Opening, a_wrong_page_key_and_a_missing_file_are_refused) {
+  TempFolder folder;
+  FakeWitness witness;
+  ASSERT_OK(SqlCipherStore::create(options(folder / "store.db"), keys()));
+  auto wrong = keys();
+  wrong.page_key.writable()[5] ^= 1;
+  EXPECT_ERRC(SqlCipherStore::open(options(folder / "store.db"), std::move(wrong), witness), Errc::corrupt);
+  EXPECT_ERRC(SqlCipherStore::open(options(folder / "none.db"), keys(), witness), Errc::unavailable);
+}
+
+TEST(Opening, an_existing_file_is_not_made_anew) {
+  TempFolder folder;
+  ASSERT_OK(SqlCipherStore::create(options(folder / "store.db"), keys()));
+  EXPECT_ERRC(SqlCipherStore::create(options(folder / "store.db"), keys()), Errc::unavailable);
+}
+
+TEST(Opening, another_fresh_key_finds_the_store_stale) {
+  TempFolder folder;
+  FakeWitness witness;
+  auto opened = create_and_open(options(folder / "store.db"), witness);
+  ASSERT_OK(opened);
+  ASSERT_OK(put(**opened, 1, "x"));
+  opened->reset();
+  auto other = keys();
+  other.fresh_key.writable()[5] ^= 1;
+  EXPECT_ERRC(SqlCipherStore::open(options(folder / "store.db"), std::move(other), witness), Errc::stale);
+}
+
+}  // namespace
+}  // namespace sigillo::sealed_store::testing
