@@ -24,6 +24,27 @@ std::string encode64(ByteView bytes, std::string_view alphabet) {
   return out;
 }
 
+std::optional<Bytes> decode64(std::string_view text, std::string_view alphabet) {
+  if (text.size() % 4 == 1) return std::nullopt;
+  Bytes out;
+  out.reserve(text.size() * 3 / 4);
+  std::uint32_t bits = 0;
+  int held = 0;
+  for (const char c : text) {
+    const auto value = alphabet.find(c);
+    if (value == std::string_view::npos || c == '\0') return std::nullopt;
+    bits = (bits << 6) | static_cast<std::uint32_t>(value);
+    held += 6;
+    if (held >= 8) {
+      held -= 8;
+      out.push_back(static_cast<Byte>(bits >> held));
+      bits &= (1U << held) - 1U;
+    }
+  }
+  if (bits != 0) return std::nullopt;  // two texts for the same bytes would be two names for one thing
+  return out;
+}
+
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -64,25 +85,13 @@ std::string to_base64(ByteView bytes) {
   return out;
 }
 
-std::optional<Bytes> from_base64url(std::string_view text) {
-  if (text.size() % 4 == 1) return std::nullopt;
-  Bytes out;
-  out.reserve(text.size() * 3 / 4);
-  std::uint32_t bits = 0;
-  int held = 0;
-  for (const char c : text) {
-    const auto value = kUrlAlphabet.find(c);
-    if (value == std::string_view::npos || c == '\0') return std::nullopt;
-    bits = (bits << 6) | static_cast<std::uint32_t>(value);
-    held += 6;
-    if (held >= 8) {
-      held -= 8;
-      out.push_back(static_cast<Byte>(bits >> held));
-      bits &= (1U << held) - 1U;
-    }
-  }
-  if (bits != 0) return std::nullopt;  // two texts for the same bytes would be two names for one thing
-  return out;
+std::optional<Bytes> from_base64url(std::string_view text) { return decode64(text, kUrlAlphabet); }
+
+std::optional<Bytes> from_base64(std::string_view text) {
+  if (text.size() % 4 != 0) return std::nullopt;
+  if (text.ends_with('=')) text.remove_suffix(1);
+  if (text.ends_with('=')) text.remove_suffix(1);
+  return decode64(text, kAlphabet);
 }
 
 }  // namespace sigillo::base

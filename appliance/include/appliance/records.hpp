@@ -26,7 +26,7 @@ enum class Table : std::uint8_t {
   subject = 1, conversion = 2, authorization = 3, link = 4, delivery = 5, idempotency = 6, channel = 7, contact_use = 8
 };
 enum class Queue : std::uint8_t {
-  none = 0, sms = 1, email = 2, pec = 3, post = 4, idempotency = 20, link = 21, subject = 22, delivery = 23
+  none = 0, sms = 1, email = 2, pec = 3, post = 4, idempotency = 20, link = 21, subject = 22, delivery = 23, contact_use = 24, channel = 25
 };
 sealed_store::RecordKey record_key(Table table, const Id& id);
 
@@ -103,13 +103,6 @@ struct StoredDate {
   template <class V>
   void fields(V&& v) { v(date.year, date.month, date.day); }
 };
-struct StoredCard {
-  std::string number;
-  StoredDate expires;
-  template <class V>
-  void fields(V&& v) { v(number, expires); }
-};
-
 struct RegisteredContacts {
   std::optional<Registered<std::string>> mobile, email, pec, phone;
   std::optional<Registered<StoredAddress>> postal;
@@ -133,7 +126,7 @@ struct SubjectRecord {
   std::variant<NoCredential, Provisional, Definitive, Blocked, Revoked> state;
   std::optional<base::Instant> issued, first_access;  // of this credential
   RegisteredContacts contacts;
-  std::optional<StoredCard> health_card;
+  std::optional<PinVerifier> health_card;  // number and expiry are kept as a verifier only
   std::optional<std::string> representative;
   std::vector<IssuedDelivery> deliveries;
   std::vector<base::Instant> letters, electronic;  // sent lately, for the limits
@@ -159,14 +152,14 @@ struct StoredEvidence {
 };
 struct ConversionRecord {
   SubjectIndex subject{};
-  std::uint32_t generation = 0;
+  Id credential{};
   ConversionState state = ConversionState::awaiting_evidence;
   std::string channel;  // the portal that opened it
   base::Instant opened{};
   std::optional<StoredEvidence> evidence;
   std::optional<std::string> decided_by, reason;
   template <class V>
-  void fields(V&& v) { v(subject, generation, state, channel, opened, evidence, decided_by, reason); }
+  void fields(V&& v) { v(subject, credential, state, channel, opened, evidence, decided_by, reason); }
 };
 
 struct AuthorizationRecord {
@@ -184,17 +177,15 @@ struct AuthorizationRecord {
 
 struct LinkRecord {  // of a recovery or a revocation
   SubjectIndex subject{};
-  std::uint32_t generation = 0;
+  Id credential{};
   bool recovery = true;
   std::string channel, subject_hint;
   Medium medium = Medium::email;  // the link went by
-  base::Digest token_mac{};
-  std::uint16_t key_version = 0;
-  std::uint32_t wrong = 0;
-  bool dead = false;
+  PinVerifier token;
+  bool used = false;
   base::Instant expires{};
   template <class V>
-  void fields(V&& v) { v(subject, generation, recovery, channel, subject_hint, medium, token_mac, key_version, wrong, dead, expires); }
+  void fields(V&& v) { v(subject, credential, recovery, channel, subject_hint, medium, token, used, expires); }
 };
 
 struct DeliveryRecord {

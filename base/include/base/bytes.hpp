@@ -42,5 +42,6 @@ std::optional<Bytes> from_hex(std::string_view text);       // either case; noth
 std::string to_base64url(ByteView bytes);                   // RFC 4648 section 5, no padding
 std::optional<Bytes> from_base64url(std::string_view text); // strict: no padding, no stray bits
 std::string to_base64(ByteView bytes);                      // RFC 4648 section 4, padded
+std::optional<Bytes> from_base64(std::string_view text);    // strict: padded, no stray bits
 
 }  // namespace sigillo::base

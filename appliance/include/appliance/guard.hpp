@@ -1,0 +1,34 @@
+// Guard: the arithmetic of the guess limit, pure. One function computes whether a subject is delayed or locked, for
+// enforcement, for status and for notices alike (F3). The values live in the store; who may change them is lifecycle's.
+// Thread rule: pure functions.
+#pragma once
+
+#include <optional>
+
+#include <appliance/policy.hpp>
+#include <sealed_store/store.hpp>
+
+namespace sigillo::appliance::guard {
+
+// The counters of a subject, each its own; and a link's, whose key is the link's id. On disk: never renumbered.
+enum class Counter : std::uint8_t { pin = 1, contacts = 2, health_card = 3, link = 4 };
+
+struct Limits {
+  std::uint32_t limit, delay_from;
+  base::Duration delay_first, delay_max;
+  std::optional<base::Duration> forgets_after;  // contacts and health card: 30 days
+};
+Limits limits(Counter counter, const Policy& policy);
+
+struct View {
+  bool locked = false;
+  std::optional<base::Instant> delayed_until;  // in the future of `now`, never with locked
+  std::uint32_t remaining = 0;                 // evaluations left before the lock
+  bool open() const { return !locked && !delayed_until; }
+};
+View look(const sealed_store::GuardValue& value, const Limits& limits, base::Instant now);
+
+// The value after one more attempt at `now`; `owned` where a credential is live.
+sealed_store::GuardValue charged(const sealed_store::GuardValue& value, const Limits& limits, bool owned, base::Instant now);
+
+}  // namespace sigillo::appliance::guard

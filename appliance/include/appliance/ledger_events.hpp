@@ -1,0 +1,71 @@
+// The catalogue of ledger events and outcomes: stable numbers, stable names. An export and an auditor's page speak in
+// these names. Never renumbered, never reused; below 100 are the store's own.
+// Thread rule: constants.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace sigillo::appliance {
+
+enum class EventKind : std::uint16_t {
+  store_change = 1,  // records changed by housekeeping
+  store_fold = 2,    // the guard table was folded
+  charge = 100,      // a guess was paid for; `reference` says at which endpoint
+  settle = 101,      // it was evaluated; `attempt` names the charge
+  not_evaluated = 102,  // it was not, and the count is put back
+  refused = 103,        // delayed or locked: nothing was evaluated or charged
+  denied = 104,         // a rule refused the request
+  requested = 110,
+  half_remade = 111,
+  activated = 112,
+  renewed = 113,
+  conversion_opened = 120,
+  evidence_registered = 121,
+  conversion_decided = 122,
+  authorized = 123,
+  authorization_turned = 124,
+  recovery_opened = 130,
+  recovered = 131,
+  revocation_opened = 132,
+  revoked = 133,
+  blocked = 134,
+  contacts_changed = 135,
+  status_read = 136,
+  substituted = 137,
+  count_ended = 138,  // a counter was set to zero by a rule; the event carries it
+  locked = 139,
+  delivery_acknowledged = 140,
+  ledger_read = 150,
+  ledger_checkpoint = 151,
+  shared_contact = 160,     // an alarm: one contact, many subjects
+  existence_told = 161,     // an alarm: a 409 told a portal that a credential exists
+  channel_enrolled = 170,
+  started = 180,
+  stopped = 181,
+  hsm_away = 182,
+  hsm_back = 183,
+};
+
+enum class EventOutcome : std::uint16_t {
+  none = 0,
+  verified = 1,
+  rejected = 2,
+  delayed = 3,
+  locked = 4,
+  expired = 5,
+  refused = 6,
+  granted = 7,
+  deferred = 8,
+  voided = 9,
+  approved = 10,
+  delivered = 11,
+  failed = 12,
+  outage = 13,
+  not_eligible = 14,
+};
+
+std::string_view event_name(std::uint16_t kind);      // "charge"; "unknown" for a number not in the catalogue
+std::string_view outcome_name(std::uint16_t outcome);
+
+}  // namespace sigillo::appliance

@@ -1,0 +1,255 @@
+#include <appliance/assembly.hpp>
+
+#include <base/log.hpp>
+
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <fstream>
+
+#include <hsm/pkcs11_token.hpp>
+#include <sealed_store/sqlcipher_store.hpp>
+
+#include "anchor.hpp"
+#include "housekeeping.hpp"
+
+namespace sigillo::appliance {
+namespace {
+
+using sealed_store::StoreKeys;
+using sealed_store::StoreOptions;
+
+constexpr std::uint16_t kRecordKeyId = 1;
+
+base::Result<base::Secret> derive(hsm::Token& token, std::string_view label, std::string_view context = {}) {
+  SIGILLO_TRY(const auto key, token.find_key({KeyLabels::store, 1}));
+  return hsm::derive(token, key, label, base::view(context), 32);
+}
+
+struct DerivedKeys {
+  StoreKeys store;
+  base::Secret idempotency;
+  std::map<std::uint16_t, base::Secret> record;
+};
+
+base::Result<DerivedKeys> derive_all(hsm::Token& token) {
+  DerivedKeys keys;
+  SIGILLO_TRY(keys.store.page_key, derive(token, "sigillo/page/v1"));
+  SIGILLO_TRY(keys.store.fresh_key, derive(token, "sigillo/fresh/v1"));
+  SIGILLO_TRY(keys.idempotency, derive(token, "sigillo/idempotency/v1"));
+  SIGILLO_TRY(auto record, derive(token, "sigillo/record/v1", std::to_string(kRecordKeyId)));
+  keys.record.emplace(kRecordKeyId, std::move(record));
+  return keys;
+}
+
+StoreOptions options_of(const Config& config) {
+  StoreOptions options;
+  options.path = config.store.path;
+  options.node = config.store.node;
+  options.mode = config.anchor.mode == AnchorMode::strict ? sealed_store::WitnessMode::strict : sealed_store::WitnessMode::interval;
+  options.interval = config.anchor.interval;
+  return options;
+}
+
+base::Result<PublicKeyEntry> publish(hsm::Token& token, const hsm::KeyId& id, hsm::KeyRef key) {
+  SIGILLO_TRY(const auto point, token.public_key(key));
+  auto parsed = base::EcPublicKey::from_point(point);
+  if (!parsed) return base::Error(hsm::Errc::bad_attributes, "a signing key is not on P-256");
+  return PublicKeyEntry{id.kid(), std::move(*parsed)};
+}
+
+// The newest version of each use signs; every version on the token is published, so that old receipts still verify.
+base::Result<Keys> find_keys(hsm::Token& token, std::map<std::uint16_t, hsm::KeyRef>& verifiers) {
+  Keys keys;
+  SIGILLO_TRY(keys.index, token.find_key({KeyLabels::index, 1}));
+  SIGILLO_TRY(auto known, token.list_keys());
+  std::ranges::sort(known, {}, &hsm::KeyInfo::id);
+  for (const auto& info : known) {
+    if (info.id.label == KeyLabels::verifier) {
+      SIGILLO_TRY(const auto key, token.find_key(info.id));
+      verifiers.emplace(info.id.version, key);
+    }
+    const bool receipt = info.id.label == KeyLabels::receipt;
+    if (!receipt && info.id.label != KeyLabels::ledger) continue;
+    SIGILLO_TRY(const auto key, token.find_key(info.id));
+    SIGILLO_TRY(auto entry, publish(token, info.id, key));
+    (receipt ? keys.receipt : keys.ledger) = key;
+    (receipt ? keys.receipt_kid : keys.ledger_kid) = entry.kid;
+    keys.published.push_back(std::move(entry));
+  }
+  if (verifiers.empty() || keys.receipt_kid.empty() || keys.ledger_kid.empty()) {
+    return base::Error(hsm::Errc::no_such_key, "verifier, receipt or ledger key");
+  }
+  return keys;
+}
+
+base::Result<std::vector<Channel>> load_channels(const Context& context) {
+  SIGILLO_TRY(const auto due, context.store.due(static_cast<std::uint8_t>(Queue::channel), context.now(), 100'000));
+  std::vector<Channel> channels;
+  for (const auto& item : due) {
+    SIGILLO_TRY(const auto record, context.load<ChannelRecord>(Table::channel, item.key.id));
+    if (!record) continue;
+    auto channel = from_record(*record);
+    if (!channel) return base::Error(Errc::channel, "a channel's record is of another shape");
+    channels.push_back(std::move(*channel));
+  }
+  SIGILLO_CHECK(check_channels(channels));
+  return channels;
+}
+
+sealed_store::Event own_event(EventKind kind, base::Instant now) {
+  sealed_store::Event event;
+  event.time = now;
+  event.kind = static_cast<std::uint16_t>(kind);
+  event.channel = "appliance";
+  return event;
+}
+
+// SoftHSM2 serialises inside, and two threads do less than one (docs/DECISIONS.md); a network HSM wants them all.
+hsm::DispatcherOptions dispatcher_options(const Config& config, const hsm::Token& token) {
+  hsm::DispatcherOptions options;
+  const bool soft = config.hsm.module.find("softhsm") != std::string::npos;
+  options.workers = config.hsm.sessions > 0 ? config.hsm.sessions : soft ? 1 : token.parallelism();
+  options.deadline = config.hsm.deadline;
+  return options;
+}
+
+}  // namespace
+
+base::Result<void> create_keys(hsm::Token& token) {
+  for (const char* label : {KeyLabels::index, KeyLabels::verifier, KeyLabels::store}) {
+    SIGILLO_TRY(const auto key, token.generate_key({label, 1}, hsm::KeyType::hmac_sha256));
+    static_cast<void>(key);
+  }
+  for (const char* label : {KeyLabels::receipt, KeyLabels::ledger, KeyLabels::tls}) {
+    SIGILLO_TRY(const auto key, token.generate_key({label, 1}, hsm::KeyType::ec_p256));
+    static_cast<void>(key);
+  }
+  SIGILLO_TRY(const auto ca, token.generate_key({KeyLabels::ca, 1}, hsm::KeyType::ec_p384));
+  static_cast<void>(ca);
+  return base::ok();
+}
+
+base::Result<base::Secret> read_pin_file(const std::string& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return base::Error(Errc::pin_file, "the token PIN's file is not there");
+  if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) return base::Error(Errc::pin_file, "the token PIN's file can be read by others: chmod 600");
+  if (info.st_size <= 0 || info.st_size > 256) return base::Error(Errc::pin_file, "the token PIN's file is empty or too long");
+  base::Secret pin(static_cast<std::size_t>(info.st_size));
+  std::ifstream file(path, std::ios::binary);
+  file.rdbuf()->pubsetbuf(nullptr, 0);  // straight into locked memory
+  if (!file.read(reinterpret_cast<char*>(pin.writable().data()), info.st_size)) return base::Error(Errc::pin_file, "the token PIN's file can not be read");
+  std::size_t size = pin.size();
+  while (size > 0 && (pin.expose()[size - 1] == '\n' || pin.expose()[size - 1] == '\r')) --size;
+  if (size == 0) return base::Error(Errc::pin_file, "the token PIN's file is empty");
+  return base::Secret(pin.expose().first(size));
+}
+
+base::Result<std::unique_ptr<hsm::Token>> open_token(const HsmConfig& config) {
+  if (!config.softhsm2_conf.empty()) setenv("SOFTHSM2_CONF", config.softhsm2_conf.c_str(), 1);
+  SIGILLO_TRY(const auto pin, read_pin_file(config.pin_file));
+  hsm::TokenOptions options{.module = config.module, .token_label = config.token_label, .token_serial = config.token_serial};
+  if (config.sessions > 0) options.sessions_max = config.sessions + 2;  // the store's writer and the housekeeping have theirs
+  SIGILLO_TRY(auto token, hsm::Pkcs11Token::open(options, pin));
+  return std::unique_ptr<hsm::Token>(std::move(token));
+}
+
+base::Result<base::Secret> derive_page_key(hsm::Token& token) { return derive(token, "sigillo/page/v1"); }
+
+base::Result<void> found_store(const Config& config, hsm::Token& token, const std::vector<Channel>& channels,
+                               const base::Clock& clock) {
+  SIGILLO_CHECK(check_channels(channels));
+  SIGILLO_TRY(auto keys, derive_all(token));
+  const auto options = options_of(config);
+  SIGILLO_CHECK(sealed_store::SqlCipherStore::create(options, keys.store));
+  Anchor anchor(token, config.store.node);
+  SIGILLO_TRY(const auto store, sealed_store::SqlCipherStore::open(options, std::move(keys.store), anchor));
+  const sealed_store::RecordSealer sealer(std::move(keys.record));
+  sealed_store::Changes changes;
+  for (const auto& channel : channels) {
+    const auto key = record_key(Table::channel, channel_id(channel.role, channel.name));
+    changes.puts.push_back({key, sealer.seal(key, codec::encode(to_record(channel))), static_cast<std::uint8_t>(Queue::channel), {}});
+    auto event = own_event(EventKind::channel_enrolled, clock.now());
+    event.channel = "officer";
+    event.reference = channel.label();
+    changes.events.push_back(std::move(event));
+  }
+  auto committed = base::sync_wait(store->commit(std::move(changes)));
+  if (!committed) return committed.error();
+  return base::ok();
+}
+
+// In the order of building; destruction is the reverse: housekeeping stops, calls end, the store closes with its last
+// anchor, the HSM's workers join, the token logs out.
+struct Assembly::Parts {
+  Config config;
+  std::unique_ptr<hsm::Token> token;
+  std::unique_ptr<Anchor> anchor;
+  std::unique_ptr<hsm::Dispatcher> dispatcher;
+  std::unique_ptr<sealed_store::Store> store;
+  std::unique_ptr<sealed_store::RecordSealer> sealer;
+  base::Secret idempotency_key;
+  Keys keys;
+  std::unique_ptr<Verifier> verifier;
+  std::unique_ptr<Messages> messages;
+  ChannelRegistry channels;
+  std::unique_ptr<SubjectQueue> queue;
+  std::unique_ptr<Engine> engine;
+  std::unique_ptr<Housekeeping> housekeeping;
+};
+
+Assembly::Assembly(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Assembly::~Assembly() {
+  parts_->housekeeping.reset();
+  const auto& context = parts_->engine->context();
+  sealed_store::Changes changes{.events = {own_event(EventKind::stopped, context.now())}};
+  const auto noted = base::sync_wait(context.store.commit(std::move(changes)));
+  if (!noted) base::log::error("stop-not-noted", noted.error());
+  parts_->engine.reset();
+}
+
+base::Result<std::unique_ptr<Assembly>> Assembly::open(const Config& config, const base::Clock& clock) {
+  auto parts = std::make_unique<Parts>();
+  parts->config = config;
+  SIGILLO_TRY(parts->token, open_token(config.hsm));
+  SIGILLO_CHECK(parts->token->self_test());
+  std::map<std::uint16_t, hsm::KeyRef> verifiers;
+  SIGILLO_TRY(parts->keys, find_keys(*parts->token, verifiers));
+  SIGILLO_TRY(auto derived, derive_all(*parts->token));
+
+  auto messages = config.messages_folder.empty() ? std::variant<Messages, std::string>(Messages::built_in()) : Messages::load(config.messages_folder);
+  if (const auto* sentence = std::get_if<std::string>(&messages)) {
+    base::log::error("messages-refused", {{"reason", *sentence}});
+    return base::Error(Errc::policy, "a message template is malformed");
+  }
+  parts->messages = std::make_unique<Messages>(std::get<Messages>(std::move(messages)));
+
+  parts->anchor = std::make_unique<Anchor>(*parts->token, config.store.node);
+  SIGILLO_TRY(parts->store, sealed_store::SqlCipherStore::open(options_of(config), std::move(derived.store), *parts->anchor));
+  parts->sealer = std::make_unique<sealed_store::RecordSealer>(std::move(derived.record));
+  parts->idempotency_key = std::move(derived.idempotency);
+  parts->dispatcher = std::make_unique<hsm::Dispatcher>(*parts->token, dispatcher_options(config, *parts->token));
+  parts->verifier = std::make_unique<Verifier>(*parts->dispatcher, std::move(verifiers), config.policy.verifier.pbkdf2_iterations);
+  parts->queue = std::make_unique<SubjectQueue>(*parts->dispatcher);
+  const auto dummy = codec::encode(SubjectRecord{});
+  auto& p = *parts;
+  p.engine = std::make_unique<Engine>(Context{p.config, clock, *p.dispatcher, *p.store, *p.sealer, p.keys, *p.verifier, *p.messages, p.channels,
+                                              *p.queue, p.idempotency_key, {}, p.sealer->seal(record_key(Table::subject, Id{}), dummy)});
+  SIGILLO_TRY(auto channels, load_channels(p.engine->context()));
+  p.channels.set(std::move(channels));
+  sealed_store::Changes changes{.events = {own_event(EventKind::started, p.engine->context().now())}};
+  auto started = base::sync_wait(p.store->commit(std::move(changes)));
+  if (!started) return started.error();
+  p.housekeeping = std::make_unique<Housekeeping>(*p.engine, *p.anchor);
+  return std::unique_ptr<Assembly>(new Assembly(std::move(parts)));
+}
+
+Service& Assembly::service() { return *parts_->engine; }
+
+base::Result<hsm::EvpKey> Assembly::tls_key() {
+  SIGILLO_TRY(const auto key, parts_->token->find_key({KeyLabels::tls, 1}));
+  return hsm::evp_key(*parts_->token, key, hsm::KeyType::ec_p256);
+}
+
+}  // namespace sigillo::appliance

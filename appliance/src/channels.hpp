@@ -1,0 +1,36 @@
+// ChannelRegistry: the enrolled channels in memory, as in the store. Whole objects are exchanged, so that a status that
+// an officer changes is seen by the next request on a connection that is open.
+// Thread rule: any thread.
+#pragma once
+
+#include <mutex>
+#include <shared_mutex>
+#include <vector>
+
+#include <base/result.hpp>
+#include <appliance/channel.hpp>
+#include <appliance/assembly.hpp>
+#include <appliance/records.hpp>
+
+namespace sigillo::appliance {
+
+// Refuses a set in which one public key or one declared owner could open what leaves by two media, or a name twice.
+base::Result<void> check_channels(const std::vector<Channel>& channels);
+
+ChannelRecord to_record(const Channel& channel);
+std::optional<Channel> from_record(const ChannelRecord& record);
+Id channel_id(Role role, std::string_view name);
+
+class ChannelRegistry {
+ public:
+  void set(std::vector<Channel> channels);
+  ChannelPtr find(Role role, std::string_view name, const base::Digest& certificate_key) const;
+  // The active courier of a medium that has a delivery key; nothing where none can take it.
+  ChannelPtr courier(Medium medium) const;
+
+ private:
+  mutable std::shared_mutex mutex_;
+  std::vector<ChannelPtr> channels_;
+};
+
+}  // namespace sigillo::appliance

@@ -1,0 +1,43 @@
+#include "context.hpp"
+
+namespace sigillo::appliance {
+namespace {
+
+base::Task<base::Result<SubjectIndex>> blind(const Context& context, std::string_view domain, std::string_view value) {
+  auto digest = co_await context.dispatcher.hmac(context.keys.index, base::Secret::concat({base::view(domain), base::view(value)}));
+  if (!digest) co_return digest.error();
+  SubjectIndex index;
+  std::copy_n(digest->begin(), index.size(), index.begin());
+  co_return index;
+}
+
+}  // namespace
+
+base::Task<base::Result<SubjectIndex>> Context::index_of(const Subject& subject) const {
+  co_return co_await blind(*this, "sigillo/subject/v1:", subject.text());
+}
+
+base::Task<base::Result<SubjectIndex>> Context::index_of_contact(std::string_view contact) const {
+  co_return co_await blind(*this, "sigillo/contact/v1:", contact);
+}
+
+base::Result<SubjectRecord> Context::load_subject(const SubjectIndex& subject) const {
+  const auto key = record_key(Table::subject, subject);
+  SIGILLO_TRY(const auto sealed, store.read(key));
+  const auto plain = sealed ? sealer.open(key, *sealed) : sealer.open(record_key(Table::subject, Id{}), dummy_record);
+  if (!plain) return plain.error();
+  auto record = codec::decode<SubjectRecord>(plain->expose());
+  if (!record) return base::Error(sealed_store::Errc::corrupt, "a subject's record does not decode");
+  if (!sealed) return SubjectRecord{};
+  return std::move(*record);
+}
+
+Outage outage_of(const base::Error& error) {
+  if (error.is(hsm::Errc::credential)) return Outage::sealed;
+  if (error.number() / 100 == 2 || error.is(sealed_store::Errc::not_witnessed)) return Outage::hsm_unavailable;
+  // What could not be written is a ledger entry first of all: no entry, no answer.
+  if (error.is(sealed_store::Errc::unavailable)) return Outage::audit_unavailable;
+  return Outage::store_unavailable;
+}
+
+}  // namespace sigillo::appliance

@@ -1,0 +1,92 @@
+// Context: everything an operation works with, put together once by the assembly, and the small helpers that every
+// operation needs. No operation reaches for anything that is not here.
+// Thread rule: immutable after construction but for what its members lock themselves.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+
+#include <base/jwe.hpp>
+#include <hsm/dispatcher.hpp>
+#include <appliance/config.hpp>
+#include <appliance/guard.hpp>
+#include <appliance/ledger_events.hpp>
+#include <appliance/messages.hpp>
+#include <appliance/records.hpp>
+#include <appliance/service.hpp>
+#include <sealed_store/record_sealer.hpp>
+
+#include "channels.hpp"
+#include "codec.hpp"
+#include "subject_queue.hpp"
+#include "verifier.hpp"
+
+namespace sigillo::appliance {
+
+struct PublicKeyEntry {
+  std::string kid;
+  base::EcPublicKey key;
+};
+struct Keys {
+  hsm::KeyRef index, receipt, ledger;
+  std::string receipt_kid, ledger_kid;
+  std::vector<PublicKeyEntry> published;  // receipt and ledger keys, retired ones too
+};
+
+struct Context {
+  const Config& config;
+  const base::Clock& clock;
+  hsm::Dispatcher& dispatcher;
+  sealed_store::Store& store;
+  const sealed_store::RecordSealer& sealer;
+  const Keys& keys;
+  const Verifier& verifier;
+  const Messages& messages;
+  ChannelRegistry& channels;
+  SubjectQueue& queue;
+  const base::Secret& idempotency_key;  // derived; seals stored answers and keys their fingerprints
+  std::function<void(base::Task<bool>)> background;  // work that no answer waits for; finished before the store closes
+  base::Bytes dummy_record;                          // sealed; opened where there is no record, for the same work
+
+  const Policy& policy() const { return config.policy; }
+
+  // Never runs back: the later of the clock and the ledger's last entry.
+  base::Instant now() const { return std::max(clock.now(), store.head().time); }
+
+  base::Task<base::Result<SubjectIndex>> index_of(const Subject& subject) const;
+  base::Task<base::Result<SubjectIndex>> index_of_contact(std::string_view contact) const;
+
+  // A subject without a record has the default one; opening takes the same work either way.
+  base::Result<SubjectRecord> load_subject(const SubjectIndex& subject) const;
+  template <class T>
+  base::Result<std::optional<T>> load(Table table, const Id& id) const;
+  template <class T>
+  sealed_store::Put put(Table table, const Id& id, const T& record, Queue queue = Queue::none, base::Instant due = {}) const;
+};
+
+template <class T>
+base::Result<std::optional<T>> Context::load(Table table, const Id& id) const {
+  const auto key = record_key(table, id);
+  SIGILLO_TRY(const auto sealed, store.read(key));
+  if (!sealed) return std::optional<T>();
+  SIGILLO_TRY(const auto plain, sealer.open(key, *sealed));
+  auto record = codec::decode<T>(plain.expose());
+  if (!record) return base::Error(sealed_store::Errc::corrupt, "a sealed record does not decode");
+  return record;
+}
+
+template <class T>
+sealed_store::Put Context::put(Table table, const Id& id, const T& record, Queue queue, base::Instant due) const {
+  const auto key = record_key(table, id);
+  base::Bytes plain = codec::encode(record);
+  auto sealed = sealer.seal(key, plain);
+  base::wipe(plain);
+  return {key, std::move(sealed), static_cast<std::uint8_t>(queue), due};
+}
+
+// The 503 that an infrastructure error is.
+Outage outage_of(const base::Error& error);
+
+}  // namespace sigillo::appliance

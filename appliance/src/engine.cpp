@@ -1,0 +1,105 @@
+#include "engine.hpp"
+
+#include "ops.hpp"
+
+namespace sigillo::appliance {
+namespace {
+
+constexpr std::size_t kInFlightMax = 8'192;  // more than that waits nowhere: 503, come again
+constexpr base::Duration kClockTolerance = base::seconds(5);
+
+// The key of a request whose first run is going on; freed however the run ends.
+class KeyHeld {
+ public:
+  KeyHeld(idempotency::InFlight& keys, const Id& id) : keys_(keys), id_(id), held_(keys.enter(id)) {}
+  ~KeyHeld() {
+    if (held_) keys_.leave(id_);
+  }
+  KeyHeld(const KeyHeld&) = delete;
+  KeyHeld& operator=(const KeyHeld&) = delete;
+  bool held() const { return held_; }
+
+ private:
+  idempotency::InFlight& keys_;
+  Id id_;
+  bool held_;
+};
+
+base::Task<Reply> dispatch(Session& session, const Request& request) {
+  const auto to_operation = [&session](const auto& typed) { return run(session, typed); };
+  co_return co_await std::visit(to_operation, request);
+}
+
+}  // namespace
+
+class Engine::Presence {
+ public:
+  explicit Presence(Engine& engine) : engine_(engine) {
+    const std::lock_guard lock(engine_.mutex_);
+    admitted_ = engine_.in_flight_ < kInFlightMax;
+    ++engine_.in_flight_;
+  }
+  ~Presence() { engine_.leave(); }
+  Presence(const Presence&) = delete;
+  Presence& operator=(const Presence&) = delete;
+  bool admitted() const { return admitted_; }
+
+ private:
+  Engine& engine_;
+  bool admitted_ = false;
+};
+
+Engine::Engine(Context context) : context_(std::move(context)) {
+  context_.background = [this](base::Task<bool> task) { background(std::move(task)); };
+}
+
+Engine::~Engine() {
+  std::unique_lock lock(mutex_);
+  idle_.wait(lock, [this] { return in_flight_ == 0; });
+}
+
+void Engine::leave() {
+  const std::lock_guard lock(mutex_);
+  if (--in_flight_ == 0) idle_.notify_all();
+}
+
+void Engine::background(base::Task<bool> task) {
+  {
+    const std::lock_guard lock(mutex_);
+    ++in_flight_;
+  }
+  const auto done = [this](bool) { leave(); };
+  base::start(std::move(task), done);
+}
+
+base::Task<Reply> Engine::execute(Call call) {
+  const Presence presence(*this);
+  if (!presence.admitted()) co_return Outage::overloaded;
+  if (fenced_) co_return Outage::store_unavailable;
+  Session session(context_, call);
+  if (!call.idempotency) co_return co_await dispatch(session, call.request);
+
+  const Id id = idempotency::record_id(context_.idempotency_key, call.channel->label(), *call.idempotency);
+  const KeyHeld key(keys_in_flight_, id);
+  if (!key.held()) co_return call.render(Refusal::idempotency_key_in_use);
+  co_await context_.dispatcher.hop();  // reading the store is no work for the caller's thread
+  auto kept = co_await session.replay();
+  if (kept) co_return std::move(*kept);
+  co_return co_await dispatch(session, call.request);
+}
+
+ChannelPtr Engine::channel(Role role, const std::string& name, const base::Digest& certificate_key) const {
+  return context_.channels.find(role, name, certificate_key);
+}
+
+Readiness Engine::readiness() const {
+  Readiness out;
+  if (!context_.dispatcher.healthy()) out.reasons.emplace_back("hsm-unavailable");
+  if (context_.store.trouble()) out.reasons.emplace_back("store-unavailable");
+  if (fenced_) out.reasons.emplace_back("fenced");
+  if (context_.clock.now() + kClockTolerance < context_.store.head().time) out.reasons.emplace_back("clock-behind-ledger");
+  out.ready = out.reasons.empty();
+  return out;
+}
+
+}  // namespace sigillo::appliance

@@ -1,0 +1,213 @@
+#include "housekeeping.hpp"
+
+#include <base/log.hpp>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+
+#include <appliance/ledger_export.hpp>
+
+namespace sigillo::appliance {
+namespace {
+
+using sealed_store::Changes;
+using sealed_store::RecordKey;
+
+constexpr std::size_t kBatch = 200;  // of each queue in one round; the rest comes a second later
+constexpr auto kRound = std::chrono::seconds(1);
+constexpr base::Duration kOutcomeKept = base::days(90);
+
+sealed_store::Event event(const Context& context, EventKind kind, const SubjectIndex& subject = {}) {
+  sealed_store::Event out;
+  out.time = context.now();
+  out.kind = static_cast<std::uint16_t>(kind);
+  out.subject = subject;
+  out.channel = "appliance";
+  return out;
+}
+
+base::Task<bool> commit(const Context& context, Changes changes) {
+  if (changes.puts.empty() && changes.erases.empty() && changes.events.empty()) co_return true;
+  changes.witnessed = false;
+  const auto committed = co_await context.store.commit(std::move(changes));
+  if (!committed) base::log::error("housekeeping-failed", committed.error());
+  co_return static_cast<bool>(committed);
+}
+
+// One due record of each kind. All re-read under the turn that owns the record.
+base::Task<bool> sweep_idempotency(Engine& engine, Id id) {
+  const auto& context = engine.context();
+  if (!engine.keys_in_flight().enter(id)) co_return true;
+  auto record = context.load<IdempotencyRecord>(Table::idempotency, id);
+  Changes changes;
+  if (record && *record) {
+    auto& kept = **record;
+    if (context.now() >= kept.at + idempotency::kKept) {
+      changes.erases.push_back(record_key(Table::idempotency, id));
+    } else if (kept.secret && !kept.sealed.empty()) {
+      kept.sealed.clear();
+      changes.puts.push_back(context.put(Table::idempotency, id, kept, Queue::idempotency, kept.at + idempotency::kKept));
+    }
+  }
+  const bool done = co_await commit(context, std::move(changes));
+  engine.keys_in_flight().leave(id);
+  co_return done;
+}
+
+base::Task<bool> sweep_link(Engine& engine, Id id) {
+  const auto& context = engine.context();
+  auto found = context.load<LinkRecord>(Table::link, id);
+  if (!found || !*found) co_return true;
+  const auto turn = co_await context.queue.enter((*found)->subject);
+  Changes changes;
+  changes.erases.push_back(record_key(Table::link, id));
+  const sealed_store::GuardKey key{id, static_cast<std::uint8_t>(guard::Counter::link)};
+  if (context.store.guard(key).total() > 0) {
+    auto ended = event(context, EventKind::count_ended, id);
+    ended.guard.emplace(key, sealed_store::GuardValue{});
+    changes.events.push_back(std::move(ended));
+  }
+  co_return co_await commit(context, std::move(changes));
+}
+
+// A credential that lapsed: its verifiers are of no use to anybody any more, so they go.
+base::Task<bool> sweep_subject(Engine& engine, SubjectIndex index) {
+  const auto& context = engine.context();
+  const auto turn = co_await context.queue.enter(index);
+  auto record = context.load_subject(index);
+  Changes changes;
+  if (record && state_of(*record, context.now()) == State::lapsed) {
+    auto& lapsed = std::get<Provisional>(record->state);
+    lapsed.first.reset();
+    lapsed.second.reset();
+    changes.puts.push_back(context.put(Table::subject, index, *record));
+  }
+  co_return co_await commit(context, std::move(changes));
+}
+
+base::Task<bool> sweep_contact_use(Engine& engine, Id index) {
+  const auto& context = engine.context();
+  const auto turn = co_await context.queue.enter(index);
+  Changes changes;
+  changes.erases.push_back(record_key(Table::contact_use, index));
+  co_return co_await commit(context, std::move(changes));
+}
+
+base::Task<bool> sweep_delivery(Engine& engine, Id id) {
+  Changes changes;
+  changes.erases.push_back(record_key(Table::delivery, id));
+  co_return co_await commit(engine.context(), std::move(changes));
+}
+
+// A sealed text that no courier fetched in its time is erased, and its outcome kept a while for status.
+base::Task<bool> sweep_outbox(Engine& engine, Medium medium) {
+  const auto& context = engine.context();
+  SubjectIndex turn_of;
+  turn_of.fill(0xff);
+  turn_of.back() = static_cast<base::Byte>(medium);
+  const auto turn = co_await context.queue.enter(turn_of);
+  const auto due = context.store.due(static_cast<std::uint8_t>(medium), context.now(), kBatch);
+  Changes changes;
+  for (const auto& hint : due ? *due : std::vector<sealed_store::DueRecord>()) {
+    auto found = context.load<DeliveryRecord>(Table::delivery, hint.key.id);
+    if (!found || !*found || context.now() < (*found)->expires) continue;
+    (*found)->state = DeliveryState::expired;
+    (*found)->sealed.clear();
+    changes.puts.push_back(context.put(Table::delivery, hint.key.id, **found, Queue::delivery, context.now() + kOutcomeKept));
+  }
+  co_return co_await commit(context, std::move(changes));
+}
+
+bool write_atomically(const std::filesystem::path& path, const std::string& text) {
+  const auto temporary = path.string() + ".new";
+  {
+    std::ofstream out(temporary, std::ios::trunc | std::ios::binary);
+    out << text;
+    if (!out.flush()) return false;
+  }
+  std::error_code error;
+  std::filesystem::rename(temporary, path, error);
+  return !error;
+}
+
+}  // namespace
+
+Housekeeping::Housekeeping(Engine& engine, Anchor& anchor) : engine_(engine), anchor_(anchor), thread_([this] { loop(); }) {}
+
+Housekeeping::~Housekeeping() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+void Housekeeping::loop() {
+  std::unique_lock lock(mutex_);
+  while (!wake_.wait_for(lock, kRound, [this] { return stopping_; })) {
+    lock.unlock();
+    round();
+    lock.lock();
+  }
+}
+
+void Housekeeping::round() {
+  const auto fencing = anchor_.check();
+  if (!fencing && fencing.error().is(sealed_store::Errc::fenced)) {
+    engine_.set_fenced();
+    base::log::error("fenced", fencing.error());
+    return;
+  }
+  watch_hsm();
+  base::sync_wait(sweep());
+  const auto& audit = engine_.context().config.audit;
+  if (!audit.checkpoint_folder.empty() && engine_.context().clock.now() >= next_checkpoint_) {
+    if (base::sync_wait(publish_checkpoint())) next_checkpoint_ = engine_.context().clock.now() + audit.checkpoint_interval;
+  }
+}
+
+void Housekeeping::watch_hsm() {
+  const bool healthy = engine_.context().dispatcher.healthy();
+  if (healthy == hsm_was_healthy_) return;
+  hsm_was_healthy_ = healthy;
+  base::log::warn(healthy ? "hsm-back" : "hsm-away");
+  Changes changes{.events = {event(engine_.context(), healthy ? EventKind::hsm_back : EventKind::hsm_away)}};
+  base::sync_wait(commit(engine_.context(), std::move(changes)));
+}
+
+base::Task<bool> Housekeeping::sweep() {
+  const auto& context = engine_.context();
+  co_await context.dispatcher.hop();
+  using Sweeper = base::Task<bool> (*)(Engine&, Id);
+  static constexpr std::pair<Queue, Sweeper> kSweepers[] = {{Queue::idempotency, sweep_idempotency},
+                                                            {Queue::link, sweep_link},
+                                                            {Queue::subject, sweep_subject},
+                                                            {Queue::contact_use, sweep_contact_use},
+                                                            {Queue::delivery, sweep_delivery}};
+  for (const auto& [queue, sweeper] : kSweepers) {
+    const auto due = context.store.due(static_cast<std::uint8_t>(queue), context.now(), kBatch);
+    if (!due) co_return false;
+    for (const auto& record : *due) co_await sweeper(engine_, record.key.id);
+  }
+  for (const Medium medium : {Medium::sms, Medium::email, Medium::pec, Medium::post}) co_await sweep_outbox(engine_, medium);
+  co_return true;
+}
+
+base::Task<bool> Housekeeping::publish_checkpoint() {
+  const auto& context = engine_.context();
+  const auto head = context.store.head();
+  const std::string text = checkpoint_text(context.config.audit.issuer, head);
+  const auto digest = base::sha256({base::view(text)});
+  auto signature = co_await context.dispatcher.sign(context.keys.ledger, digest);
+  if (!signature) co_return false;
+  const auto key = std::ranges::find_if(context.keys.published, [&](const PublicKeyEntry& e) { return e.kid == context.keys.ledger_kid; });
+  const auto note = signed_note(text, key->key, *signature);
+  const std::filesystem::path folder(context.config.audit.checkpoint_folder);
+  const bool written = write_atomically(folder / ("checkpoint-" + std::to_string(head.seq) + ".txt"), note);
+  if (!written) base::log::error("checkpoint-not-written", {{"folder", context.config.audit.checkpoint_folder}});
+  co_return written;
+}
+
+}  // namespace sigillo::appliance

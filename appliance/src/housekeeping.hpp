@@ -1,0 +1,39 @@
+// Housekeeping: what time does by itself. Once a second: erases what fell due (answers that held secrets, links, sealed
+// texts past their validity, verifiers of lapsed credentials, uses of contacts), asks the anchor whether another copy
+// has taken over, notes when the HSM goes and comes, and gives checkpoints out at their interval.
+// It touches nothing but under the same turns as everybody else, and re-reads before it erases.
+// Thread rule: a thread of its own; stops in its destructor.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "anchor.hpp"
+#include "engine.hpp"
+
+namespace sigillo::appliance {
+
+class Housekeeping {
+ public:
+  Housekeeping(Engine& engine, Anchor& anchor);
+  ~Housekeeping();
+
+ private:
+  void loop();
+  void round();
+  base::Task<bool> sweep();
+  base::Task<bool> publish_checkpoint();
+  void watch_hsm();
+
+  Engine& engine_;
+  Anchor& anchor_;
+  bool hsm_was_healthy_ = true;
+  base::Instant next_checkpoint_{};
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace sigillo::appliance

@@ -1,0 +1,39 @@
+// Keys, ledger and checkpoint: what the auditor and the relying services read.
+#include <appliance/ledger_export.hpp>
+
+#include "ops.hpp"
+#include "receipts.hpp"
+
+namespace sigillo::appliance {
+
+base::Task<Reply> run(Session& session, const GetKeys&) { co_return session.answer(KeySet{key_set(session.context().keys)}); }
+
+base::Task<Reply> run(Session& session, const ReadLedger& request) {
+  // Reading the ledger is in the ledger, before what was read leaves.
+  Changes changes{.events = {session.event(EventKind::ledger_read, {}, EventOutcome::none, std::to_string(request.after))}, .witnessed = false};
+  auto committed = co_await session.context().store.commit(std::move(changes));
+  if (!committed) co_return outage_of(committed.error());
+  co_await session.context().dispatcher.hop();
+  auto entries = session.context().store.ledger(request.after, request.limit);
+  if (!entries) co_return Outage::store_unavailable;
+  LedgerPage page{{}, request.after};
+  for (const auto& entry : *entries) page.entries.push_back(entry_json(entry));
+  if (!entries->empty()) page.next_after = entries->back().seq;
+  co_return session.answer(page);
+}
+
+base::Task<Reply> run(Session& session, const GetCheckpoint&) {
+  const auto& context = session.context();
+  Changes changes{.events = {session.event(EventKind::ledger_checkpoint, {})}};
+  auto committed = co_await context.store.commit(std::move(changes));
+  if (!committed) co_return outage_of(committed.error());
+  // Whatever is the head by now is durable; a checkpoint never runs ahead of the disk.
+  const std::string text = checkpoint_text(context.config.audit.issuer, context.store.head());
+  const auto digest = base::sha256({base::view(text)});
+  auto signature = co_await context.dispatcher.sign(context.keys.ledger, digest);
+  if (!signature) co_return outage_of(signature.error());
+  const auto key = std::ranges::find_if(context.keys.published, [&](const PublicKeyEntry& e) { return e.kid == context.keys.ledger_kid; });
+  co_return session.answer(Checkpoint{signed_note(text, key->key, *signature)});
+}
+
+}  // namespace sigillo::appliance

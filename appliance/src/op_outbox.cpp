@@ -1,0 +1,110 @@
+// The couriers' side of the outbox: leases, acknowledgements, and what is withdrawn before it left.
+#include "ops.hpp"
+
+namespace sigillo::appliance {
+namespace {
+
+constexpr base::Duration kOutcomeKept = base::days(90);  // of a delivery that ended, for status; its text is gone at once
+
+// One at a time per medium: a lease, an acknowledgement and a withdrawal never cross. Taken after a subject's turn, in the
+// order of the media, so that no two calls wait for each other.
+SubjectIndex outbox_turn(Medium medium) {
+  SubjectIndex id;
+  id.fill(0xff);
+  id.back() = static_cast<base::Byte>(medium);
+  return id;
+}
+
+void end_delivery(Session& session, Changes& changes, const Id& id, DeliveryRecord record, DeliveryState state) {
+  record.state = state;
+  record.sealed.clear();
+  changes.puts.push_back(session.context().put(Table::delivery, id, record, Queue::delivery, session.now() + kOutcomeKept));
+}
+
+bool is_open(DeliveryState state) { return state == DeliveryState::queued || state == DeliveryState::leased; }
+
+}  // namespace
+
+base::Task<base::Result<void>> withdraw(Session& session, Changes& changes, std::vector<IssuedDelivery> deliveries,
+                                        std::optional<Half> half) {
+  std::ranges::sort(deliveries, {}, &IssuedDelivery::medium);
+  for (const auto& issued : deliveries) {
+    if ((half && issued.half != *half) || issued.id == Id{}) continue;
+    if (issued.medium == Medium::voice || issued.medium == Medium::counter) continue;
+    session.hold(co_await session.context().queue.enter(outbox_turn(issued.medium)));
+    auto record = session.context().load<DeliveryRecord>(Table::delivery, issued.id);
+    if (!record) co_return record.error();
+    if (*record && is_open((*record)->state)) end_delivery(session, changes, issued.id, std::move(**record), DeliveryState::expired);
+  }
+  co_return base::ok();
+}
+
+base::Task<Reply> run(Session& session, const LeaseDeliveries& request) {
+  const Medium medium = *courier_medium(session.role());
+  const auto turn = co_await session.context().queue.enter(outbox_turn(medium));
+  co_await session.context().dispatcher.hop();
+  auto due = session.context().store.due(static_cast<std::uint8_t>(medium), session.now(), request.max);
+  if (!due) co_return Outage::store_unavailable;
+  Leases leases;
+  Changes changes;
+  for (const auto& hint : *due) {
+    auto found = session.context().load<DeliveryRecord>(Table::delivery, hint.key.id);
+    if (!found) co_return Outage::store_unavailable;
+    if (!*found || !is_open((*found)->state) || (*found)->medium != medium) continue;
+    auto& record = **found;
+    if (session.now() >= record.expires) {
+      end_delivery(session, changes, hint.key.id, std::move(record), DeliveryState::expired);
+    } else if (record.attempts >= session.policy().delivery.attempts) {
+      end_delivery(session, changes, hint.key.id, std::move(record), DeliveryState::failed);
+    } else {
+      record.state = DeliveryState::leased;
+      ++record.attempts;
+      record.lease_ends = session.now() + session.policy().delivery.lease;
+      leases.deliveries.push_back({to_text(hint.key.id), record.lease_ends, record.attempts, record.sealed});
+      changes.puts.push_back(
+          session.context().put(Table::delivery, hint.key.id, record, static_cast<Queue>(medium), record.lease_ends));
+    }
+  }
+  Answer answer(std::move(leases));
+  if (changes.puts.empty()) co_return session.answer(answer);
+  changes.witnessed = false;  // a lease that is forgotten comes back
+  co_return co_await session.commit(std::move(changes), std::move(answer));
+}
+
+base::Task<Reply> run(Session& session, const AckDeliveries& request) {
+  const Medium medium = *courier_medium(session.role());
+  const auto turn = co_await session.context().queue.enter(outbox_turn(medium));
+  co_await session.context().dispatcher.hop();
+  AckResults results;
+  Changes changes;
+  for (const auto& ack : request.acks) {
+    const auto id = parse_id(ack.delivery_id);
+    std::optional<DeliveryRecord> record;
+    if (id) {
+      auto found = session.context().load<DeliveryRecord>(Table::delivery, *id);
+      if (!found) co_return Outage::store_unavailable;
+      record = std::move(*found);
+    }
+    const bool own = record && record->medium == medium && record->attempts > 0;
+    const bool seen = std::ranges::any_of(results.results, [&](const auto& item) { return item.delivery_id == ack.delivery_id; });
+    results.results.push_back({ack.delivery_id, own});
+    if (!own || seen || !is_open(record->state)) continue;
+    const SubjectIndex subject = record->subject;
+    if (ack.delivered) {
+      end_delivery(session, changes, *id, std::move(*record), DeliveryState::delivered);
+    } else if (record->attempts >= session.policy().delivery.attempts) {
+      end_delivery(session, changes, *id, std::move(*record), DeliveryState::failed);
+    } else {
+      // It comes back when its lease would have ended, so that a gateway that fails fast does not burn ten attempts.
+      record->state = DeliveryState::queued;
+      changes.puts.push_back(session.context().put(Table::delivery, *id, *record, static_cast<Queue>(medium), record->lease_ends));
+    }
+    changes.events.push_back(session.event(EventKind::delivery_acknowledged, subject,
+                                           ack.delivered ? EventOutcome::delivered : EventOutcome::failed, ack.delivery_id));
+  }
+  Answer answer(std::move(results));
+  if (changes.puts.empty()) co_return session.answer(answer);
+  co_return co_await session.commit(std::move(changes), std::move(answer));
+}
+
+}  // namespace sigillo::appliance

@@ -1,0 +1,41 @@
+// Outbox: what leaves for a citizen. A parcel is sealed (JWE) to the one courier of its medium, or to the desk that
+// asked, and put into the same commit as what it is about; from then on the appliance can not open it again.
+// Thread rule: pure but for the seal's randomness.
+#pragma once
+
+#include "context.hpp"
+
+namespace sigillo::appliance {
+
+// Where a parcel goes; exactly the address that its medium needs.
+struct Destination {
+  Medium medium = Medium::sms;
+  std::string address;                   // mobile, email, pec
+  std::optional<PostalAddress> postal;   // post
+  std::string masked() const;
+};
+// Of contacts as given or as registered; nothing where the medium's address is missing.
+std::optional<Destination> destination(Medium medium, const Contacts& contacts);
+Contacts plain(const RegisteredContacts& contacts);
+
+struct Parcel {
+  MessageKind kind = MessageKind::notice;
+  Destination to;
+  SubjectIndex subject{};
+  std::string subject_hint;
+  const base::Secret* secret = nullptr;  // the PIN as shown, or the link's token
+  std::string reference;                 // of a link: recovery or revocation id
+  base::Instant expires{};
+  std::optional<NoticeEvent> event;
+};
+
+// Queues it for the medium's courier. Refusal::delivery_not_possible where no active courier has a delivery key.
+std::variant<Refusal, Id> post(const Context& context, sealed_store::Changes& changes, const Parcel& parcel, base::Instant now);
+// Seals it for the channel that asked (voice, counter): the JWE, and its delivery id.
+struct Handed {
+  Id id;
+  std::string sealed;
+};
+std::variant<Refusal, Handed> hand_over(const Context& context, const Channel& desk, const Parcel& parcel, base::Instant now);
+
+}  // namespace sigillo::appliance

@@ -1,0 +1,149 @@
+#include "session.hpp"
+
+#include "idempotency.hpp"
+#include "notices.hpp"
+
+namespace sigillo::appliance {
+
+sealed_store::Event Session::event(EventKind kind, const SubjectIndex& subject, EventOutcome outcome, std::string reference) const {
+  sealed_store::Event event;
+  event.time = now();
+  event.kind = static_cast<std::uint16_t>(kind);
+  event.outcome = static_cast<std::uint16_t>(outcome);
+  event.subject = subject;
+  event.channel = channel().label();
+  event.operator_name = operator_.value_or("");
+  event.reference = std::move(reference);
+  return event;
+}
+
+GuardKey Session::guard_key(const SubjectIndex& subject, guard::Counter counter) {
+  return {subject, static_cast<std::uint8_t>(counter)};
+}
+
+Session::Gate Session::gate(const SubjectIndex& subject, guard::Counter counter, std::string endpoint, bool owned) const {
+  return {guard_key(subject, counter), guard::limits(counter, policy()), std::move(endpoint), owned};
+}
+
+base::Task<std::variant<Reply, ChargedAttempt>> Session::charge(Gate gate) {
+  const GuardValue value = context_.store.guard(gate.key);
+  const auto view = guard::look(value, gate.limits, now());
+  if (!view.open()) {
+    Rejection refused{view.locked ? Rejection::Outcome::locked : Rejection::Outcome::delayed, view.remaining, std::nullopt};
+    if (view.delayed_until) refused.retry_after_s = static_cast<std::uint32_t>((*view.delayed_until - now()).seconds_up());
+    Changes changes{.events = {event(EventKind::refused, gate.key.subject,
+                                     view.locked ? EventOutcome::locked : EventOutcome::delayed, gate.endpoint)},
+                    .witnessed = false};
+    co_return co_await commit(std::move(changes), refused);
+  }
+  sealed_store::Charge charge{gate.key, value, event(EventKind::charge, gate.key.subject, EventOutcome::none, gate.endpoint),
+                              event(EventKind::not_evaluated, gate.key.subject, EventOutcome::outage, gate.endpoint)};
+  charge.event.guard.emplace(gate.key, guard::charged(value, gate.limits, gate.owned, now()));
+  auto charged = co_await context_.store.charge(std::move(charge));
+  if (!charged) co_return Reply(outage_of(charged.error()));
+  co_return std::move(*charged);
+}
+
+base::Task<std::variant<Reply, Session::Accepted>> Session::attempt(SubjectIndex subject, SubjectRecord record, lifecycle::Use use,
+                                                                    std::string endpoint, const Pin& pin) {
+  const auto where = gate(subject, guard::Counter::pin, endpoint, is_live(state_of(record, now())));
+  auto charged = co_await charge(where);
+  if (auto* refused = std::get_if<Reply>(&charged)) co_return std::move(*refused);
+
+  const auto against = lifecycle::against(record, pin.is_whole(), now());
+  auto evaluation = co_await context_.verifier.pin(std::get<ChargedAttempt>(std::move(charged)), subject, record, against, pin);
+  if (auto* failed = std::get_if<NotEvaluated>(&evaluation)) co_return not_evaluated(std::move(*failed), endpoint);
+  auto& evaluated = std::get<Evaluated>(evaluation);
+
+  const lifecycle::PinShown shown{use, against, evaluated.match};
+  const auto decision = lifecycle::decide(record, shown, now());
+  switch (decision.outcome) {
+    case lifecycle::PinDecision::Outcome::rejected: {
+      Changes changes{.witnessed = false};
+      const auto refused = rejection(evaluated.attempt, where.limits);
+      if (refused.attempts_remaining == 0) {
+        changes.add({.events = {event(EventKind::locked, subject, EventOutcome::locked)}, .witnessed = false});
+        send_notices_later(context_, subject, NoticeEvent::locked);
+      }
+      co_return co_await settle(std::move(evaluated.attempt), std::nullopt, EventOutcome::rejected, std::move(changes), refused);
+    }
+    case lifecycle::PinDecision::Outcome::expired:
+      co_return co_await settle(std::move(evaluated.attempt), GuardValue{}, EventOutcome::expired, {.witnessed = false}, ExpiredPin{});
+    case lifecycle::PinDecision::Outcome::accepted:
+      co_return Accepted{std::move(evaluated.attempt), decision, std::move(record)};
+  }
+  std::abort();
+}
+
+Reply Session::not_evaluated(NotEvaluated evaluation, const std::string& endpoint) {
+  const auto subject = evaluation.attempt.key().subject;
+  context_.store.refund(std::move(evaluation.attempt),
+                        event(EventKind::not_evaluated, subject, EventOutcome::outage, endpoint));
+  return outage_of(evaluation.cause);
+}
+
+Rejection Session::rejection(const ChargedAttempt& attempt, const guard::Limits& limits) const {
+  const auto total = attempt.after().total();
+  return {Rejection::Outcome::rejected, total >= limits.limit ? 0 : limits.limit - total, std::nullopt};
+}
+
+base::Task<Reply> Session::settle(ChargedAttempt attempt, std::optional<GuardValue> count, EventOutcome outcome, Changes changes,
+                                  Answer answer, bool secret) {
+  auto settled = event(EventKind::settle, attempt.key().subject, outcome);
+  settled.attempt = attempt.seq();
+  if (count) settled.guard.emplace(attempt.key(), *count);
+  changes.events.insert(changes.events.begin(), std::move(settled));
+  Rendered rendered = keep_answer(changes, answer, secret);
+  auto committed = co_await context_.store.settle(std::move(attempt), std::move(changes));
+  if (!committed) co_return outage_of(committed.error());
+  co_return std::move(rendered);
+}
+
+base::Task<Reply> Session::settle_outage(Accepted accepted, const base::Error& cause) {
+  const GuardValue count = accepted.decision.clears_count ? GuardValue{} : accepted.attempt.before();
+  auto settled = event(EventKind::settle, accepted.attempt.key().subject, EventOutcome::outage);
+  settled.attempt = accepted.attempt.seq();
+  settled.guard.emplace(accepted.attempt.key(), count);
+  Changes changes{.events = {std::move(settled)}, .witnessed = false};
+  auto committed = co_await context_.store.settle(std::move(accepted.attempt), std::move(changes));
+  co_return outage_of(committed ? cause : committed.error());
+}
+
+base::Task<Reply> Session::commit(Changes changes, Answer answer, bool secret) {
+  Rendered rendered = keep_answer(changes, answer, secret);
+  auto committed = co_await context_.store.commit(std::move(changes));
+  if (!committed) co_return outage_of(committed.error());
+  co_return std::move(rendered);
+}
+
+base::Task<Reply> Session::deny(const SubjectIndex& subject, Refusal refusal, std::string reference) {
+  Changes changes{.events = {event(EventKind::denied, subject, EventOutcome::refused, std::move(reference))}, .witnessed = false};
+  co_return co_await commit(std::move(changes), refusal);
+}
+
+Rendered Session::keep_answer(Changes& changes, const Answer& answer, bool secret) {
+  Rendered rendered = call_.render(answer);
+  if (call_.idempotency) {
+    const auto& request = *call_.idempotency;
+    const Id id = idempotency::record_id(context_.idempotency_key, channel().label(), request);
+    const auto at = now();
+    const auto record = idempotency::keep(context_.idempotency_key, id, request, rendered, secret, at);
+    changes.puts.push_back(context_.put(Table::idempotency, id, record, Queue::idempotency,
+                                        at + (secret ? idempotency::kSecretKept : idempotency::kKept)));
+  }
+  return rendered;
+}
+
+base::Task<std::optional<Reply>> Session::replay() {
+  const auto& request = *call_.idempotency;
+  const Id id = idempotency::record_id(context_.idempotency_key, channel().label(), request);
+  const auto record = context_.load<IdempotencyRecord>(Table::idempotency, id);
+  if (!record) co_return Reply(Outage::store_unavailable);
+  if (!*record) co_return std::nullopt;
+  auto kept = idempotency::replay(context_.idempotency_key, id, request, **record, now());
+  if (!kept) co_return std::nullopt;
+  if (const auto* refusal = std::get_if<Refusal>(&*kept)) co_return Reply(call_.render(*refusal));
+  co_return Reply(std::get<Rendered>(std::move(*kept)));
+}
+
+}  // namespace sigillo::appliance
