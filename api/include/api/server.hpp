@@ -1,0 +1,87 @@
+// Server: the HTTPS listener of the channels and the plain monitor listener on loopback. It owns sockets,
+// TLS, threads, deadlines, quotas and metrics; it decides nothing and sees no key but the TLS one, as an
+// EVP_PKEY whose private operation is the HSM's. What it calls is one appliance::Service. Thread rule:
+// open(), start(), stop() and the destructor on one thread; the rest from any. The service and the clock
+// outlive it, and the service answers every call that it was given (its own deadlines see to that): the
+// destructor waits.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <openssl/types.h>
+
+#include <appliance/config.hpp>
+#include <appliance/service.hpp>
+#include <base/clock.hpp>
+#include <base/result.hpp>
+
+namespace sigillo::api {
+
+enum class Errc : std::uint16_t {
+  address = 501,  // not HOST:PORT, not an address of this machine, or a monitor that is not on loopback
+  port = 502,     // taken by another process, or not allowed; raw is errno
+  certificate =
+      503,  // the server's certificate, its key, or the channel CA cannot be used; raw is OpenSSL's error
+};
+
+// Each is counted from the start of its phase, and no byte that trickles in extends it.
+struct Deadlines {
+  base::Duration handshake = base::seconds(10);
+  base::Duration header = base::seconds(5);
+  base::Duration body = base::seconds(10);
+  base::Duration handler = base::seconds(30);
+  base::Duration write = base::seconds(10);
+  base::Duration idle = base::seconds(75);
+  base::Duration grace = base::seconds(5);     // of stop(): what requests in flight get
+  base::Duration farewell = base::seconds(1);  // of a TLS shutdown
+};
+
+struct Limits {
+  std::uint32_t connections = 4096;
+  std::uint32_t per_certificate = 2048;
+  std::uint32_t handshakes = 256;  // in flight; past it the kernel's queue waits
+  std::uint32_t monitor_connections = 16;
+};
+
+struct ServerOptions {
+  std::string listen, monitor;  // HOST:PORT; port 0 takes a free one
+  std::string certificate;      // PEM chain, the server's first
+  std::string channel_ca;       // PEM
+  EVP_PKEY* key = nullptr;      // outlives the server
+  appliance::Quotas quotas;
+  Deadlines deadlines = {};
+  Limits limits = {};
+  unsigned io_threads = 0;  // 0: one for each core
+};
+
+// Whether both endpoints could be listened on now. Asked before the store is opened: opening it raises the
+// anchor's epoch, which would take the answers away from a sigillod that is running on the same store and the
+// same port.
+base::Result<void> check_endpoints(const std::string& listen, const std::string& monitor);
+
+class Server {
+ public:
+  // Bound and listening, not yet serving.
+  static base::Result<std::unique_ptr<Server>> open(ServerOptions options, appliance::Service& service,
+                                                    const base::Clock& clock);
+  ~Server();
+
+  void start();
+  // Closes the listener, lets requests in flight end within the grace time, says farewell, then cuts.
+  void stop();
+  // Certificate and CA read again, for the connections to come; on an error the old ones stay (SIGHUP).
+  base::Result<void> reload_tls();
+
+  std::uint16_t port() const;
+  std::uint16_t monitor_port() const;
+  std::size_t connections() const;
+
+ private:
+  struct Parts;
+  explicit Server(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace sigillo::api

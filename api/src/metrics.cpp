@@ -1,0 +1,75 @@
+#include "metrics.hpp"
+
+#include <prometheus/text_serializer.h>
+
+#include <algorithm>
+
+namespace sigillo::api {
+namespace {
+
+const prometheus::Histogram::BucketBoundaries kBuckets = {0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05,
+                                                          0.1,    0.25,  0.5,   1.0,   2.5,  5.0};
+
+auto& counters(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
+}
+auto& gauge(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({});
+}
+
+}  // namespace
+
+Metrics::Metrics()
+    : requests_(counters(registry_, "sigillo_requests_total", "Requests answered, by route and status")),
+      seconds_(prometheus::BuildHistogram()
+                   .Name("sigillo_request_seconds")
+                   .Help("Time from a request's header to its answer, by route")
+                   .Register(registry_)),
+      outages_(counters(registry_, "sigillo_outages_total", "Requests answered 503, by code")),
+      handshakes_(counters(registry_, "sigillo_tls_handshakes_total", "TLS handshakes, by how they ended")),
+      handshakes_good_(handshakes_.Add({{"result", "good"}})),
+      handshakes_failed_(handshakes_.Add({{"result", "failed"}})),
+      refused_(counters(registry_, "sigillo_connections_refused_total", "Connections over a limit").Add({})),
+      connections_(gauge(registry_, "sigillo_connections", "Open connections of channels")),
+      ready_(gauge(registry_, "sigillo_ready", "1 where /readyz answers 200")),
+      routes_(routes().size() + 1) {
+  for (std::size_t i = 0; i < routes_.size(); ++i) {
+    routes_[i].label = "none";
+    if (i < routes().size()) {
+      const Route& route = routes()[i];
+      routes_[i].label = std::string(name(route.method)) + " " + std::string(route.pattern);
+    }
+    routes_[i].seconds = &seconds_.Add({{"route", routes_[i].label}}, kBuckets);
+  }
+}
+
+void Metrics::request(const Route* route, std::uint16_t status, double seconds) {
+  PerRoute& one =
+      route == nullptr ? routes_.back() : routes_[static_cast<std::size_t>(route - routes().data())];
+  one.seconds->Observe(seconds);
+  const auto place = std::find(kStatuses.begin(), kStatuses.end(), status);
+  if (place == kStatuses.end()) {
+    requests_.Add({{"route", one.label}, {"status", std::to_string(status)}}).Increment();
+    return;
+  }
+  auto& slot = one.by_status[static_cast<std::size_t>(place - kStatuses.begin())];
+  auto* counter = slot.load(std::memory_order_acquire);
+  if (counter == nullptr) {
+    counter = &requests_.Add(
+        {{"route", one.label}, {"status", std::to_string(status)}});  // the same one, whoever adds it
+    slot.store(counter, std::memory_order_release);
+  }
+  counter->Increment();
+}
+
+void Metrics::outage(appliance::Outage outage) {
+  outages_.Add({{"code", std::string(words(code_of(outage)).code)}}).Increment();
+}
+
+std::string Metrics::scrape(std::size_t connections, bool ready) {
+  connections_.Set(static_cast<double>(connections));
+  ready_.Set(ready ? 1 : 0);
+  return prometheus::TextSerializer().Serialize(registry_.Collect());
+}
+
+}  // namespace sigillo::api

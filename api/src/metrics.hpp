@@ -1,0 +1,56 @@
+// Metrics in Prometheus' text form: requests by route and status, their time by route, connections,
+// handshakes, outages. Labels are routes, statuses and codes; never a subject, a channel's operator or an
+// identifier, so that what is scraped tells nothing of anybody. Counters are looked up once and kept: a
+// request costs two atomic additions. Thread rule: any thread.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+#include <api/problem.hpp>
+#include <api/routes.hpp>
+
+namespace sigillo::api {
+
+class Metrics {
+ public:
+  Metrics();
+
+  void request(const Route* route, std::uint16_t status,
+               double seconds);  // no route: unknown path or unreadable
+  void outage(appliance::Outage outage);
+  void handshake(bool good) { (good ? handshakes_good_ : handshakes_failed_).Increment(); }
+  void refused_connection() { refused_.Increment(); }
+  std::string scrape(std::size_t connections, bool ready);
+
+ private:
+  static constexpr std::array<std::uint16_t, 15> kStatuses = {200, 201, 202, 400, 403, 404, 405, 409,
+                                                              413, 415, 422, 429, 431, 500, 503};
+  struct PerRoute {
+    std::string label;
+    prometheus::Histogram* seconds = nullptr;
+    std::array<std::atomic<prometheus::Counter*>, kStatuses.size()> by_status{};
+  };
+
+  prometheus::Registry registry_;
+  prometheus::Family<prometheus::Counter>& requests_;
+  prometheus::Family<prometheus::Histogram>& seconds_;
+  prometheus::Family<prometheus::Counter>& outages_;
+  prometheus::Family<prometheus::Counter>& handshakes_;
+  prometheus::Counter& handshakes_good_;
+  prometheus::Counter& handshakes_failed_;
+  prometheus::Counter& refused_;
+  prometheus::Gauge& connections_;
+  prometheus::Gauge& ready_;
+  std::vector<PerRoute> routes_;  // as in routes(), and one more for what has none
+};
+
+}  // namespace sigillo::api

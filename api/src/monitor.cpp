@@ -1,0 +1,71 @@
+#include "monitor.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/flat_static_buffer.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+
+#include "json_writer.hpp"
+
+namespace sigillo::api {
+namespace {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+using Response = http::response<http::string_body>;
+
+std::string readiness_json(const appliance::Readiness& readiness) {
+  JsonWriter out;
+  out.begin_object().member("status", readiness.ready ? "ready" : "not-ready").key("reasons").begin_array();
+  for (const auto& reason : readiness.reasons) out.text(reason);
+  out.end_array().end_object();
+  return std::string(out.take().expose_text());
+}
+
+Response respond(Core& core, const http::request<http::empty_body>& request) {
+  Response out{http::status::ok, 11};
+  out.keep_alive(false);
+  out.set(http::field::cache_control, "no-store");
+  out.set(http::field::content_type, "application/json");
+  if (request.method() != http::verb::get) {
+    out.result(http::status::method_not_allowed);
+    out.set(http::field::allow, "GET");
+  } else if (request.target() == "/livez") {
+    out.body() = "{\"status\":\"alive\"}";
+  } else if (request.target() == "/readyz") {
+    const auto readiness = core.readiness();
+    out.result(readiness.ready ? http::status::ok : http::status::service_unavailable);
+    out.body() = readiness_json(readiness);
+  } else if (request.target() == "/metrics") {
+    out.set(http::field::content_type, "text/plain; version=0.0.4; charset=utf-8");
+    out.body() = core.metrics.scrape(core.channels.size(), core.readiness().ready);
+  } else {
+    out.result(http::status::not_found);
+  }
+  out.prepare_payload();
+  return out;
+}
+
+}  // namespace
+
+asio::awaitable<void> serve_monitor(Core& core, asio::ip::tcp::socket socket) {
+  constexpr auto quietly = asio::as_tuple(asio::use_awaitable);
+  Watch watch(core.monitors, socket.native_handle());
+  watch.phase(core.options.deadlines.header);
+  boost::beast::flat_static_buffer<4096> buffer;
+  http::request_parser<http::empty_body> parser;
+  parser.header_limit(4096);
+  const auto [read_error, read] = co_await http::async_read(socket, buffer, parser, quietly);
+  if (read_error) co_return;
+  const auto response = respond(core, parser.get());
+  watch.phase(core.options.deadlines.write);
+  (void)co_await http::async_write(socket, response, quietly);
+  boost::system::error_code ignored;
+  socket.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+}
+
+}  // namespace sigillo::api

@@ -1,0 +1,219 @@
+#include <api/server.hpp>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <future>
+#include <thread>
+#include <vector>
+
+#include <base/log.hpp>
+
+#include "connection.hpp"
+#include "monitor.hpp"
+
+namespace sigillo::api {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+constexpr auto kQuietly = asio::as_tuple(asio::use_awaitable);
+
+base::Result<tcp::acceptor> listen(asio::io_context& io, const std::string& endpoint, bool loopback_only) {
+  const auto parsed = appliance::parse_endpoint(endpoint);
+  if (!parsed) return base::Error(Errc::address, "this is not HOST:PORT");
+  error_code ec;
+  const auto address = asio::ip::make_address(parsed->first == "localhost" ? "127.0.0.1" : parsed->first, ec);
+  if (ec) return base::Error(Errc::address, "a listener is given by an IP address, or localhost");
+  // Metrics have no door of their own: what can reach the monitor can read it.
+  if (loopback_only && !address.is_loopback())
+    return base::Error(Errc::address, "the monitor listens on loopback only");
+  tcp::acceptor out(asio::make_strand(io));
+  const tcp::endpoint where(address, parsed->second);
+  out.open(where.protocol(), ec);
+  if (!ec) out.set_option(asio::socket_base::reuse_address(true), ec);
+  if (!ec) out.bind(where, ec);
+  if (ec == asio::error::address_in_use || ec == asio::error::access_denied) {
+    return base::Error(Errc::port, "the port is taken or not allowed",
+                       static_cast<unsigned long>(ec.value()));
+  }
+  if (!ec) out.listen(asio::socket_base::max_listen_connections, ec);
+  if (ec)
+    return base::Error(Errc::address, "the address cannot be listened on",
+                       static_cast<unsigned long>(ec.value()));
+  return out;
+}
+
+asio::awaitable<void> pause(std::chrono::milliseconds time) {
+  asio::steady_timer timer(co_await asio::this_coro::executor, time);
+  co_await timer.async_wait(kQuietly);
+}
+
+// A connection that ran out of locked memory ends alone; it says so. Nothing else of ours throws.
+void ended(std::exception_ptr failure) {
+  if (failure) base::log::error("connection-failed", {{"reason", "out of locked memory"}});
+}
+
+asio::awaitable<void> run_connection(Core& core, tcp::socket socket) {
+  auto connection = std::make_unique<Connection>(core, std::move(socket));
+  co_await connection->run();
+}
+
+asio::awaitable<void> accept_channels(Core& core, asio::io_context& io, tcp::acceptor& acceptor) {
+  const auto& limits = core.options.limits;
+  while (acceptor.is_open()) {
+    if (core.handshakes.load() >= limits.handshakes) {
+      co_await pause(std::chrono::milliseconds(10));
+      continue;
+    }
+    const asio::any_io_executor strand = asio::make_strand(io);
+    auto [ec, socket] = co_await acceptor.async_accept(strand, kQuietly);
+    if (ec == asio::error::operation_aborted || !acceptor.is_open()) co_return;
+    if (ec) {  // no descriptors left, or the peer has gone: the next one may fare better
+      base::log::warn("accept-failed", {{"error", ec.value()}});
+      co_await pause(std::chrono::milliseconds(100));
+      continue;
+    }
+    if (core.channels.size() >= limits.connections) {
+      core.metrics.refused_connection();
+      continue;
+    }
+    ++core.handshakes;
+    asio::co_spawn(strand, run_connection(core, std::move(socket)), ended);
+  }
+}
+
+asio::awaitable<void> accept_monitors(Core& core, asio::io_context& io, tcp::acceptor& acceptor) {
+  while (acceptor.is_open()) {
+    const asio::any_io_executor strand = asio::make_strand(io);
+    auto [ec, socket] = co_await acceptor.async_accept(strand, kQuietly);
+    if (ec == asio::error::operation_aborted || !acceptor.is_open()) co_return;
+    if (ec)
+      co_await pause(std::chrono::milliseconds(100));
+    else if (core.monitors.size() < core.options.limits.monitor_connections) {
+      asio::co_spawn(strand, serve_monitor(core, std::move(socket)), ended);
+    }
+  }
+}
+
+asio::awaitable<void> sweep(Core& core) {
+  for (;;) {
+    co_await pause(std::chrono::milliseconds(100));
+    core.channels.sweep(steady_ms());
+    core.monitors.sweep(steady_ms());
+  }
+}
+
+// Closed on its own strand, where it accepts; returns when it is.
+void close(tcp::acceptor& acceptor) {
+  std::promise<void> closed;
+  asio::post(acceptor.get_executor(), [&] {
+    error_code ignored;
+    acceptor.close(ignored);
+    closed.set_value();
+  });
+  closed.get_future().wait();
+}
+
+}  // namespace
+
+base::Result<void> check_endpoints(const std::string& listen_on, const std::string& monitor_on) {
+  asio::io_context io;
+  SIGILLO_TRY(auto channels, listen(io, listen_on, false));
+  SIGILLO_TRY(auto monitor, listen(io, monitor_on, true));
+  return base::ok();
+}
+
+struct Server::Parts {
+  Parts(ServerOptions options, appliance::Service& service, const base::Clock& clock)
+      : core(std::move(options), service, clock) {}
+
+  Core core;
+  asio::io_context io;  // after the core: connections that it holds go first
+  asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
+  std::optional<tcp::acceptor> channels, monitor;
+  std::uint16_t port = 0, monitor_port = 0;
+  std::vector<std::thread> threads;
+};
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+base::Result<std::unique_ptr<Server>> Server::open(ServerOptions options, appliance::Service& service,
+                                                   const base::Clock& clock) {
+  SIGILLO_TRY(auto tls, make_tls_context(options));
+  auto parts = std::make_unique<Parts>(std::move(options), service, clock);
+  parts->core.tls_context = std::move(tls);
+  SIGILLO_TRY(auto channels, listen(parts->io, parts->core.options.listen, false));
+  SIGILLO_TRY(auto monitor, listen(parts->io, parts->core.options.monitor, true));
+  parts->port = channels.local_endpoint().port();
+  parts->monitor_port = monitor.local_endpoint().port();
+  parts->channels.emplace(std::move(channels));
+  parts->monitor.emplace(std::move(monitor));
+  return std::unique_ptr<Server>(new Server(std::move(parts)));
+}
+
+void Server::start() {
+  Parts& parts = *parts_;
+  asio::co_spawn(parts.channels->get_executor(), accept_channels(parts.core, parts.io, *parts.channels),
+                 ended);
+  asio::co_spawn(parts.monitor->get_executor(), accept_monitors(parts.core, parts.io, *parts.monitor), ended);
+  asio::co_spawn(parts.io, sweep(parts.core), ended);
+  const unsigned wanted = parts.core.options.io_threads;
+  const unsigned count = wanted != 0 ? wanted : std::max(1U, std::thread::hardware_concurrency());
+  for (unsigned i = 0; i < count; ++i) parts.threads.emplace_back([&parts] { parts.io.run(); });
+}
+
+void Server::stop() {
+  Parts& parts = *parts_;
+  if (parts.threads.empty()) return;
+  Core& core = parts.core;
+  close(*parts.channels);
+  core.channels.drain();
+  if (!core.channels.wait_empty(core.options.deadlines.grace)) {
+    base::log::warn("stop-cut", {{"connections", core.channels.size()}});
+    core.channels.cut_all();
+    // One that waits for the service stays; it has no socket to speak to any more.
+    (void)core.channels.wait_empty(core.options.deadlines.farewell);
+  }
+  close(*parts.monitor);
+  core.monitors.cut_all();
+  (void)core.monitors.wait_empty(core.options.deadlines.farewell);
+  parts.work.reset();
+  parts.io.stop();
+  for (auto& thread : parts.threads) thread.join();
+  parts.threads.clear();
+}
+
+Server::~Server() {
+  stop();
+  parts_->core.in_flight.wait_none();
+  parts_->core.handshake_threads.stop();
+  parts_->core.handshake_threads.join();
+}
+
+base::Result<void> Server::reload_tls() {
+  SIGILLO_TRY(auto fresh, make_tls_context(parts_->core.options));
+  const std::lock_guard lock(parts_->core.tls_mutex);
+  parts_->core.tls_context = std::move(fresh);
+  return base::ok();
+}
+
+std::uint16_t Server::port() const {
+  return parts_->port;
+}
+std::uint16_t Server::monitor_port() const {
+  return parts_->monitor_port;
+}
+std::size_t Server::connections() const {
+  return parts_->core.channels.size();
+}
+
+}  // namespace sigillo::api
