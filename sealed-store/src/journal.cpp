@@ -75,6 +75,9 @@ base::Result<void> Journal::probe() {
 base::Result<void> Journal::ready() {
   if (connection_) return base::ok();
   SIGILLO_TRY(auto db, Database::open(options_.path, page_key_, Database::Access::write));
+  if (!keeper_) {
+    SIGILLO_TRY(keeper_, Database::open(options_.path, page_key_, Database::Access::read));
+  }
   SIGILLO_TRY(auto queries, WriteQueries::prepare(db));
   connection_ = std::make_unique<Connection>(Connection{std::move(db), std::move(queries)});
   if (!unsure_) return base::ok();
@@ -94,6 +97,8 @@ base::Result<void> Journal::ready() {
   }
   if (state_.head.hash != staged.hash) recovered_ = std::move(unsure_->refunds);
   unsure_.reset();
+  const std::lock_guard lock(state_.mutex);
+  state_.in_doubt = false;
   return base::ok();
 }
 
@@ -124,6 +129,8 @@ base::Result<void> Journal::commit(Transaction transaction, Staged staged) {
     // SQLite says that it did not; a WAL frame that was written and not synced may say otherwise at the next
     // open.
     unsure_ = std::move(staged);
+    const std::lock_guard lock(state_.mutex);
+    state_.in_doubt = true;
     return committed.error();
   }
   apply(staged);

@@ -48,6 +48,10 @@ class Journal {
   const base::Secret page_key_;
   State& state_;
   std::unique_ptr<Connection> connection_;
+  // Open as long as the store is, and never used: while it is there, a write connection that is given up
+  // after an error is not the last one, so that the WAL's index stays, and frames of a commit that failed at
+  // its sync are overwritten and not recovered as if they had been committed.
+  std::optional<Database> keeper_;
   std::optional<Staged> unsure_;  // its COMMIT failed, and the file was not yet asked what it holds
   std::vector<Refund> recovered_;
 

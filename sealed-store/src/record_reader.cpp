@@ -23,6 +23,8 @@ base::Result<std::optional<base::Bytes>> RecordReader::read(const RecordKey& key
   if (!found) return found.error();
   if (*found) return std::move(**found);
   const std::lock_guard lock(state_.mutex);
+  if (state_.in_doubt)
+    return base::Error(Errc::unavailable, "a commit of unknown outcome stands before this read");
   state_.rows.alarm(Bucket::of(key));
   return base::Error(Errc::stale, "the record on disk is not the one that was acknowledged");
 }

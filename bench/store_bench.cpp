@@ -1,0 +1,161 @@
+// store_bench: what the store costs, in numbers: grouped commits, start-up, bytes and memory a subject. Not a
+// test.
+//   store_bench [folder] [subjects]      folder defaults to the working one, subjects to 1,000,000
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <latch>
+#include <string>
+
+#include <sealed_store/sqlcipher_store.hpp>
+
+namespace {
+
+using namespace sigillo;
+using namespace sigillo::sealed_store;
+
+class NoWitness final : public HeadWitness {
+ public:
+  base::Result<std::optional<Head>> recorded() override { return head_; }
+  base::Result<void> take_over(const Head& accepted) override { return record(accepted); }
+  base::Result<void> record(const Head& head) override {
+    head_ = head;
+    return base::ok();
+  }
+
+ private:
+  std::optional<Head> head_;
+};
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+std::size_t resident_mib() {
+  std::ifstream status("/proc/self/statm");
+  std::size_t total = 0;
+  std::size_t resident = 0;
+  status >> total >> resident;
+  return resident * 4096 >> 20;
+}
+
+SubjectIndex subject(std::uint32_t n) {
+  base::Bytes name;
+  base::append_be(name, n);
+  const auto digest = base::sha256({name});
+  SubjectIndex out;
+  std::copy_n(digest.begin(), out.size(), out.begin());
+  return out;
+}
+Event event(std::uint16_t kind, std::uint32_t n) {
+  Event out;
+  out.time = {static_cast<std::int64_t>(now() * 1000)};
+  out.kind = kind;
+  out.subject = subject(n);
+  out.channel = "portal:bench";
+  return out;
+}
+template <class T>
+void must(const base::Result<T>& result) {
+  if (result) return;
+  std::fprintf(stderr, "failed: %u %s\n", result.error().number(), result.error().detail());
+  std::_Exit(1);
+}
+StoreKeys keys() {
+  StoreKeys out{base::Secret(32), base::Secret(32)};
+  out.page_key.writable()[0] = 1;
+  out.fresh_key.writable()[0] = 2;
+  return out;
+}
+
+// Charges, and settles with a record of 250 bytes where asked, of subjects of its own.
+base::Task<int> flow(Store& store, std::uint32_t from, std::uint32_t to, bool settles) {
+  for (auto n = from; n < to; ++n) {
+    const GuardKey key{subject(n), 1};
+    Charge charge{key, store.guard(key), event(100, n), event(102, n)};
+    auto attempt = co_await store.charge(std::move(charge));
+    must(attempt);
+    if (!settles) continue;
+    Changes changes;
+    changes.events.push_back(event(101, n));
+    changes.puts.push_back({{1, subject(n)}, base::Bytes(250, static_cast<base::Byte>(n)), 0, {}});
+    const auto settled = co_await store.settle(std::move(*attempt), std::move(changes));
+    must(settled);
+  }
+  co_return 0;
+}
+
+double run_flows(Store& store, std::uint32_t from, std::uint32_t count, bool settles) {
+  constexpr std::uint32_t kFlows = 64;
+  std::latch done(kFlows);
+  const auto finished = [&](int) { done.count_down(); };
+  const double began = now();
+  for (std::uint32_t i = 0; i < kFlows; ++i) {
+    const auto first = from + count / kFlows * i;
+    base::start(flow(store, first, first + count / kFlows, settles), finished);
+  }
+  done.wait();
+  return now() - began;
+}
+
+void fill(Store& store, std::uint32_t subjects) {
+  constexpr std::uint32_t kAtOnce = 2000;
+  for (std::uint32_t n = 0; n < subjects; n += kAtOnce) {
+    Changes changes;
+    for (auto i = n; i < std::min(subjects, n + kAtOnce); ++i) {
+      changes.events.push_back(event(103, i));
+      changes.events.back().guard.emplace(GuardKey{subject(i), 1}, GuardValue{1, 0, {1}});
+      changes.puts.push_back({{1, subject(i)}, base::Bytes(250, static_cast<base::Byte>(i)), 0, {}});
+    }
+    const auto committed = base::sync_wait(store.commit(std::move(changes)));
+    must(committed);
+  }
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  StoreOptions options;
+  options.path = std::string(count > 1 ? arguments[1] : ".") + "/store_bench.db";
+  const auto subjects = static_cast<std::uint32_t>(count > 2 ? std::stoul(arguments[2]) : 1'000'000);
+  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(options.path + suffix);
+  NoWitness witness;
+  must(SqlCipherStore::create(options, keys()));
+  const auto open = [&] {
+    auto opened = SqlCipherStore::open(options, keys(), witness);
+    must(opened);
+    return std::move(*opened);
+  };
+  auto store = open();
+  constexpr std::uint32_t kCharges = 64'000;
+  double took = run_flows(*store, 10'000'000, kCharges, false);
+  std::printf("charges, 64 at once, small store: %.0f/s\n", kCharges / took);
+  took = run_flows(*store, 20'000'000, kCharges / 4, true);
+  std::printf("charge and settle with a 250-byte record, small store: %.0f/s\n", kCharges / 4 / took);
+
+  const auto before = std::filesystem::file_size(options.path);
+  const double began = now();
+  fill(*store, subjects);
+  std::printf("filling %u subjects: %.1f s\n", subjects, now() - began);
+  store.reset();
+  store = open();  // the fold's rest is written by the next commits
+  took = run_flows(*store, 30'000'000, kCharges / 4, true);
+  std::printf("charge and settle, %u subjects, new ones: %.0f/s\n", subjects, kCharges / 4 / took);
+  took = run_flows(*store, 0, std::min(subjects, kCharges / 4), true);
+  std::printf("charge and settle, %u subjects, known ones: %.0f/s\n", subjects,
+              std::min(subjects, kCharges / 4) / took);
+  store.reset();
+  std::printf("file: %.0f bytes a subject, ledger and counters included\n",
+              static_cast<double>(std::filesystem::file_size(options.path) - before) / subjects);
+  const auto rss_closed = resident_mib();
+  const double opening = now();
+  store = open();
+  std::printf("start: %.2f s with %u counters\n", now() - opening, subjects);
+  std::printf("memory: %zu MiB closed, %zu MiB after start\n", rss_closed, resident_mib());
+  const double reading = now();
+  for (std::uint32_t n = 0; n < subjects; ++n) must(store->read({1, subject(n)}));
+  std::printf("first reads of all: %.1f us each\n", (now() - reading) / subjects * 1e6);
+  std::printf("memory: %zu MiB with every row's fingerprint\n", resident_mib());
+  return 0;
+}
