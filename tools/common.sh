@@ -8,19 +8,22 @@ fail() {
   exit 1
 }
 
-# follow TEXT: copies standard input to $LOG and shows how far the work is ("[12/345]" or "12%"): on a terminal in one
-# line, elsewhere at each tenth.
+# follow TEXT: copies standard input to $LOG and shows how far the work is ("[12/345]"): on a terminal in one line,
+# elsewhere at each tenth. (Not awk: Debian's reads ahead, and then there is nothing to see until the end.)
 follow() {
-  local tty=0
-  if [ -t 1 ]; then tty=1; fi
-  awk -v text="$1" -v log_file="$LOG" -v tty="$tty" '
-    { print >> log_file; fflush(log_file) }
-    match($0, /^\[[0-9]+\/[0-9]+\]/) {
-      split(substr($0, 2, RLENGTH - 2), n, "/")
-      if (tty) { printf "\r%s  %d of %d ", text, n[1], n[2]; fflush(); shown = 1 }
-      else if (int(10 * n[1] / n[2]) > tenth) { tenth = int(10 * n[1] / n[2]); print text "  " 10 * tenth "%"; fflush() }
-    }
-    END { if (shown) printf "\n" }'
+  local line tenth=0 shown=0
+  while IFS= read -r line; do
+    printf '%s\n' "$line" >>"$LOG"
+    [[ $line =~ ^\[([0-9]+)/([0-9]+)\] ]] || continue
+    if [ -t 1 ]; then
+      printf '\r%s  %d of %d ' "$1" "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
+      shown=1
+    elif ((10 * BASH_REMATCH[1] / BASH_REMATCH[2] > tenth)); then
+      tenth=$((10 * BASH_REMATCH[1] / BASH_REMATCH[2]))
+      say "$1  $((10 * tenth))%"
+    fi
+  done
+  if [ "$shown" = 1 ]; then printf '\n'; fi
 }
 
 # build PRESET [TARGET...]: configures where that was not done, builds, is quiet. The whole log is <folder>/build.log.
