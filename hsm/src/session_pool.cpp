@@ -66,7 +66,20 @@ base::Result<Lease> SessionPool::borrow() {
   const CK_SLOT_ID slot = slot_;
   lock.unlock();
   open_session(lease, slot);
+  if (lease.trouble().rv == CKR_SESSION_COUNT && learn_limit()) {
+    lease.give_back();
+    return borrow();  // and waits for one of those, for the limit is lower now
+  }
   return lease;
+}
+
+// The token's real limit is lower than it said: what the others hold is what it can give. False: nobody holds
+// any.
+bool SessionPool::learn_limit() {
+  const std::lock_guard lock(mutex_);
+  const std::size_t others = idle_.size() + parked_.size() + lent_ - 1;
+  limit_ = std::max<std::size_t>(std::min(limit_, others), 1);
+  return others > 0;
 }
 
 // A session can be opened where the login is gone, and shows a token without its private objects. Read as the
@@ -77,11 +90,6 @@ void SessionPool::open_session(Lease& lease, CK_SLOT_ID slot) {
   CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
   const CK_RV rv =
       module_->C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, nullptr, nullptr, &session);
-  if (rv == CKR_SESSION_COUNT) {
-    // The token's real limit is lower than it said; what is out already is what it can give.
-    const std::lock_guard lock(mutex_);
-    limit_ = std::max<std::size_t>(idle_.size() + parked_.size() + lent_ - 1, 1);
-  }
   if (!lease.check(Function::open_session, rv)) return;
   lease.session_ = session;
   CK_SESSION_INFO info{};

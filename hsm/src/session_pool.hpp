@@ -83,6 +83,7 @@ class SessionPool {
  private:
   friend class Lease;
   void open_session(Lease& lease, CK_SLOT_ID slot);
+  bool learn_limit();
   void give_back(const Lease& lease);
   void close_parked_locked();
 
