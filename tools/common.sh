@@ -45,7 +45,9 @@ build() {
   # Ninja alone has the terminal's number of jobs in hand; a failure must not be hidden by the pipe.
   ninja -C "$folder" "$@" 2>&1 | follow "Building ($preset)" || status=$?
   if [ "$status" != 0 ]; then
-    grep -n -E -A 6 'error:|FAILED:|undefined reference|ninja: error' "$LOG" | head -n 60 >&2 || tail -n 30 "$LOG" >&2
+    # What failed, without the command lines: those are in the log.
+    grep -E -A 4 'error:|undefined reference|ninja: error' "$LOG" | grep -v -E '^-?/usr/bin/(c\+\+|clang)|^--$|In file included|^ +from ' |
+      head -n 40 >&2 || tail -n 30 "$LOG" >&2
     fail "the build failed; the whole log is $LOG."
   fi
   say "Built ($preset) in $((SECONDS - started)) s."
