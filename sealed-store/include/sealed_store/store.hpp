@@ -82,10 +82,9 @@ struct LedgerEntry {
   std::uint64_t seq = 0;   // from 1, no gaps
   std::uint32_t node = 0;  // the chain this entry is in
   Event event;
-  std::optional<base::Digest> root;  // keyed hash over all records, where this entry's commit changed any
+  std::optional<base::Digest> root;        // keyed hash over all records, where the commit changed any
   std::optional<base::Digest> guard_hash;  // keyed hash over the folded guard table; folds only
-  base::Digest
-      hash{};  // SHA-256(previous hash || encode(entry without hash)); ledger_entry.hpp has the encoding
+  base::Digest hash{};                     // SHA-256 over the one before and this one: see ledger_entry.hpp
 };
 
 struct Head {
@@ -124,15 +123,13 @@ class ChargedAttempt {
 struct Charge {
   GuardKey key;
   GuardValue expected;  // the slot is taken by compare-and-set against this
-  Event event;  // its guard member is the value after the charge; left empty: one more failure, at event.time
-  Event refund;  // what the store appends where the witness did not confirm the charge; attempt and guard are
-                 // set
+  Event event;   // its guard is the value after the charge; left empty: one more failure, at event.time
+  Event refund;  // appended where the witness does not confirm the charge; the store fills attempt and guard
 };
 
 // Kinds of the entries that the store makes itself; callers' catalogues begin at 100.
-inline constexpr std::uint16_t kEventStoreChange =
-    1;  // records changed by a commit without an event of its own
-inline constexpr std::uint16_t kEventStoreFold = 2;  // guard table folded; `attempt` is where a replay begins
+inline constexpr std::uint16_t kEventStoreChange = 1;  // records changed by a commit that has no event
+inline constexpr std::uint16_t kEventStoreFold = 2;    // guard table folded; a replay begins at `attempt`
 
 // One atomic commit. Events are appended in order; erases come before puts; all or nothing.
 struct Changes {
