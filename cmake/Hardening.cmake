@@ -8,6 +8,7 @@ target_compile_options(sigillo_flags INTERFACE
   -Wnon-virtual-dtor -Woverloaded-virtual
   -Wswitch-enum                      # a switch over an enum names every value
   -Wnull-dereference -Wimplicit-fallthrough
+  -Wno-missing-field-initializers    # a designated initialiser names what differs; every member has a default
   -fstack-protector-strong           # a smashed frame ends the process before it returns
   -fstack-clash-protection           # a large frame may not jump over the guard page
   -fcf-protection=full               # indirect branches land on their targets only (CET)

@@ -4,7 +4,8 @@ namespace sigillo::appliance {
 namespace {
 
 base::Task<base::Result<SubjectIndex>> blind(const Context& context, std::string_view domain, std::string_view value) {
-  auto digest = co_await context.dispatcher.hmac(context.keys.index, base::Secret::concat({base::view(domain), base::view(value)}));
+  auto message = base::Secret::concat({base::view(domain), base::view(value)});
+  auto digest = co_await context.dispatcher.hmac(context.keys.index, std::move(message));
   if (!digest) co_return digest.error();
   SubjectIndex index;
   std::copy_n(digest->begin(), index.size(), index.begin());

@@ -3,6 +3,7 @@
 // Thread rule: immutable after construction but for what its members lock themselves.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -63,7 +64,7 @@ struct Context {
   template <class T>
   base::Result<std::optional<T>> load(Table table, const Id& id) const;
   template <class T>
-  sealed_store::Put put(Table table, const Id& id, const T& record, Queue queue = Queue::none, base::Instant due = {}) const;
+  sealed_store::Put put(Table table, const Id& id, const T& record, Queue in = Queue::none, base::Instant due = {}) const;
 };
 
 template <class T>
@@ -78,12 +79,12 @@ base::Result<std::optional<T>> Context::load(Table table, const Id& id) const {
 }
 
 template <class T>
-sealed_store::Put Context::put(Table table, const Id& id, const T& record, Queue queue, base::Instant due) const {
+sealed_store::Put Context::put(Table table, const Id& id, const T& record, Queue in, base::Instant due) const {
   const auto key = record_key(table, id);
   base::Bytes plain = codec::encode(record);
   auto sealed = sealer.seal(key, plain);
   base::wipe(plain);
-  return {key, std::move(sealed), static_cast<std::uint8_t>(queue), due};
+  return {key, std::move(sealed), static_cast<std::uint8_t>(in), due};
 }
 
 // The 503 that an infrastructure error is.

@@ -1,5 +1,7 @@
 #include <appliance/ledger_export.hpp>
 
+#include <base/ecdsa.hpp>
+
 #include <boost/json.hpp>
 
 #include <charconv>
