@@ -37,21 +37,17 @@ SessionPool::SessionPool(const Module& module, std::size_t sessions_max, base::D
 base::Result<Lease> SessionPool::borrow() {
   std::unique_lock lock(mutex_);
   const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait_.ms);
-  while (!shut_) {
-    if (!draining_ && !sweeping_) {
-      const bool room = idle_.size() + parked_.size() + lent_ < limit_;
-      if (!idle_.empty() || room) break;
-      if (!parked_.empty()) {
-        if (lent_ == 0) {
-          close_parked_locked();
-          continue;
-        }
-        sweeping_ = true;
-      }
+  if (!queue_.empty() || !place_free_locked()) {
+    // In the order of arrival: a caller that has just given its session back would be first again and again.
+    const auto place = queue_.insert(queue_.end(), 0);
+    bool in_time = true;
+    while (!shut_ && in_time && !(place == queue_.begin() && place_free_locked())) {
+      in_time = changed_.wait_until(lock, until) == std::cv_status::no_timeout;
     }
-    if (changed_.wait_until(lock, until) == std::cv_status::timeout) {
-      return base::Error(Errc::unavailable, "no session became free in time");
-    }
+    const bool mine = place == queue_.begin() && place_free_locked();
+    queue_.erase(place);
+    changed_.notify_all();
+    if (!shut_ && !mine) return base::Error(Errc::unavailable, "no session became free in time");
   }
   if (shut_) return base::Error(Errc::unavailable, "the device is away");
   ++lent_;
@@ -80,6 +76,18 @@ bool SessionPool::learn_limit() {
   const std::size_t others = idle_.size() + parked_.size() + lent_ - 1;
   limit_ = std::max<std::size_t>(std::min(limit_, others), 1);
   return others > 0;
+}
+
+bool SessionPool::place_free_locked() {
+  if (draining_ || sweeping_) return false;
+  if (!idle_.empty() || idle_.size() + parked_.size() + lent_ < limit_) return true;
+  if (parked_.empty()) return false;
+  if (lent_ == 0) {
+    close_parked_locked();
+    return true;
+  }
+  sweeping_ = true;  // the last lease to come back closes them
+  return false;
 }
 
 // A session can be opened where the login is gone, and shows a token without its private objects. Read as the

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <list>
 #include <mutex>
 #include <vector>
 
@@ -83,6 +84,7 @@ class SessionPool {
  private:
   friend class Lease;
   void open_session(Lease& lease, CK_SLOT_ID slot);
+  bool place_free_locked();
   bool learn_limit();
   void give_back(const Lease& lease);
   void close_parked_locked();
@@ -100,6 +102,7 @@ class SessionPool {
   std::uint64_t generation_ = 0;
   std::size_t limit_;
   std::size_t lent_ = 0;
+  std::list<char> queue_;  // who waits, in the order of arrival
   std::vector<CK_SESSION_HANDLE> idle_;
   std::vector<CK_SESSION_HANDLE> parked_;
 };

@@ -104,10 +104,11 @@ CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void* app, CK_NOTIFY notify,
     {
       const std::lock_guard lock(state().mutex);
       if (state().sessions_max != 0 && state().sessions >= state().sessions_max) return CKR_SESSION_COUNT;
+      ++state().sessions;
     }
     const CK_RV rv = real()->C_OpenSession(slot, flags, app, notify, session);
     const std::lock_guard lock(state().mutex);
-    if (rv == CKR_OK) ++state().sessions;
+    if (rv != CKR_OK) --state().sessions;
     return rv;
   });
 }
