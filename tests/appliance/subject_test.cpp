@@ -102,6 +102,8 @@ TEST(Subject, OnlyDatesThatExistAreTaken) {
   for (const auto& [date, exists] : dates) {
     EXPECT_EQ(valid(closed("RSSMRA" + std::string(date) + "A562")), exists) << date;
   }
+  EXPECT_TRUE(valid(closed("RSSMRA85BNUA562"))) << "28 February: U is 8";
+  EXPECT_FALSE(valid(closed("RSSMRA85BNVA562"))) << "29 February 1985: V is 9";
   EXPECT_FALSE(valid(closed("RSSMRA85BPLA562"))) << "30 February, written in omocodia";
   EXPECT_TRUE(valid(closed("RSSMRAUQBNVA562"))) << "29 February 1984 or 2084, written in omocodia";
 }
