@@ -177,6 +177,11 @@ void await_hanging() {
   std::unique_lock lock(state().mutex);
   state().changed.wait(lock, [] { return state().hanging > 0; });
 }
+void release() {
+  const std::lock_guard lock(state().mutex);
+  state().hang.fill(false);
+  state().changed.notify_all();
+}
 void heal() {
   const std::lock_guard lock(state().mutex);
   state().faults.fill({});

@@ -34,8 +34,9 @@ struct FaultControl {
   void (*fail)(Fn function, CK_RV rv, long times, When when);  // times < 0: until heal()
   void (*token_flags)(CK_FLAGS flags);                         // added to CK_TOKEN_INFO.flags
   void (*sessions_max)(unsigned long count);  // C_OpenSession: CKR_SESSION_COUNT above; 0: no limit
-  void (*hang)(Fn function);                  // until heal()
+  void (*hang)(Fn function);                  // until release() or heal()
   void (*await_hanging)();
+  void (*release)();  // those who hang, and nothing else
   void (*heal)();
   unsigned long (*calls)(Fn function);
   void (*await_calls)(Fn function, unsigned long count);

@@ -198,8 +198,10 @@ TEST_F(Recovery, ACallWhoseEffectIsUnknownIsNotRepeated) {
 
 TEST_F(Recovery, ATokenWithFewerSessionsThanItSaidIsUsedWithThose) {
   token_.reset();
-  control().sessions_max(3);
+  control().sessions_max(3);  // the login's, the one that open() used, and one more
   open();
+  const auto opened = control().calls(Fn::open_session);
+  control().hang(Fn::sign);
   std::atomic<int> failed{0};
   std::vector<std::thread> threads;
   for (int t = 0; t < 8; ++t) {
@@ -210,6 +212,8 @@ TEST_F(Recovery, ATokenWithFewerSessionsThanItSaidIsUsedWithThose) {
       }
     });
   }
+  control().await_calls(Fn::open_session, opened + 2);  // the second of these was refused
+  control().release();
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(failed, 0) << "who meets the limit waits for another's session";
   EXPECT_EQ(token_->parallelism(), 2U);
