@@ -204,8 +204,8 @@ void await_calls(Fn function, unsigned long count) {
 extern "C" {
 
 extern const FaultControl sigillo_fault_control;  // a const is local to its file otherwise
-const FaultControl sigillo_fault_control = {set_fail, set_flags, set_sessions_max, set_hang, await_hanging,
-                                            heal,     calls,     await_calls};
+const FaultControl sigillo_fault_control = {
+    set_fail, set_flags, set_sessions_max, set_hang, await_hanging, release, heal, calls, await_calls};
 
 CK_RV C_GetFunctionList(CK_FUNCTION_LIST** out) {
   static CK_FUNCTION_LIST list = [] {
