@@ -116,6 +116,7 @@ void fill(Store& store, std::uint32_t subjects) {
 }  // namespace
 
 int main(int count, char** arguments) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);  // each figure as soon as it is known
   StoreOptions options;
   options.path = std::string(count > 1 ? arguments[1] : ".") + "/store_bench.db";
   const auto subjects = static_cast<std::uint32_t>(count > 2 ? std::stoul(arguments[2]) : 1'000'000);
