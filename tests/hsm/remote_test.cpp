@@ -70,6 +70,10 @@ TEST(Remote, AServerThatDiesAndReturnsIsFoundAgain) {
   Server server(socket);
   server.start();
   options.module = client;
+  // p11-kit 0.24's client loses a wake-up when the connection dies under two calls: the second waits for
+  // ever, inside the module, where nobody can be got out. One session, and one call at a time, for what is
+  // reached through it.
+  options.sessions_max = 1;
   auto opened = Pkcs11Token::open(options, testing::user_pin());
   ASSERT_TRUE(opened) << opened.error().detail() << " raw 0x" << std::hex << opened.error().raw();
   Token& token = **opened;

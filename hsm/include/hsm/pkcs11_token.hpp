@@ -18,6 +18,7 @@ struct TokenOptions {
   std::string token_label;      // CK_TOKEN_INFO.label without its padding
   std::string token_serial;     // empty: the label alone must name one token
   std::size_t sessions_max = 8; // bound of the pool; the token's own ulMaxRwSessionCount lowers it
+                                 // 1 serialises a module that hangs under parallel calls (p11-kit 0.24's client)
   base::Duration session_wait = base::seconds(2);
 };
 
