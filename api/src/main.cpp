@@ -56,10 +56,16 @@ appliance::Config read_config(const std::string& path) {
   return std::move(std::get<appliance::Config>(loaded));
 }
 
+api::Endpoint endpoint(const std::string& text) {
+  const auto parsed = appliance::parse_endpoint(text);
+  if (!parsed) fail(Exit::local, text + " is not HOST:PORT. See [server] listen and monitor.");
+  return {parsed->first, parsed->second};
+}
+
 std::unique_ptr<api::Server> open_server(const appliance::Config& config, EVP_PKEY* key,
                                          appliance::Service& service, const base::Clock& clock) {
-  api::ServerOptions options{.listen = config.server.listen,
-                             .monitor = config.server.monitor,
+  api::ServerOptions options{.listen = endpoint(config.server.listen),
+                             .monitor = endpoint(config.server.monitor),
                              .certificate = config.server.certificate,
                              .channel_ca = config.server.channel_ca,
                              .key = key,
@@ -93,7 +99,8 @@ int run(const std::string& config_path) {
   api::block_signals();
   api::harden();
   const appliance::Config config = read_config(config_path);
-  if (const auto free = api::check_endpoints(config.server.listen, config.server.monitor); !free) {
+  if (const auto free = api::check_endpoints(endpoint(config.server.listen), endpoint(config.server.monitor));
+      !free) {
     fail_to_listen(free.error(), config.server);
   }
   const base::SystemClock clock;

@@ -27,17 +27,15 @@ using asio::ip::tcp;
 using boost::system::error_code;
 constexpr auto kQuietly = asio::as_tuple(asio::use_awaitable);
 
-base::Result<tcp::acceptor> listen(asio::io_context& io, const std::string& endpoint, bool loopback_only) {
-  const auto parsed = appliance::parse_endpoint(endpoint);
-  if (!parsed) return base::Error(Errc::address, "this is not HOST:PORT");
+base::Result<tcp::acceptor> listen(asio::io_context& io, const Endpoint& endpoint, bool loopback_only) {
   error_code ec;
-  const auto address = asio::ip::make_address(parsed->first == "localhost" ? "127.0.0.1" : parsed->first, ec);
+  const auto address = asio::ip::make_address(endpoint.host == "localhost" ? "127.0.0.1" : endpoint.host, ec);
   if (ec) return base::Error(Errc::address, "a listener is given by an IP address, or localhost");
   // Metrics have no door of their own: what can reach the monitor can read it.
   if (loopback_only && !address.is_loopback())
     return base::Error(Errc::address, "the monitor listens on loopback only");
   tcp::acceptor out(asio::make_strand(io));
-  const tcp::endpoint where(address, parsed->second);
+  const tcp::endpoint where(address, endpoint.port);
   out.open(where.protocol(), ec);
   if (!ec) out.set_option(asio::socket_base::reuse_address(true), ec);
   if (!ec) out.bind(where, ec);
@@ -125,7 +123,7 @@ void close(tcp::acceptor& acceptor) {
 
 }  // namespace
 
-base::Result<void> check_endpoints(const std::string& listen_on, const std::string& monitor_on) {
+base::Result<void> check_endpoints(const Endpoint& listen_on, const Endpoint& monitor_on) {
   asio::io_context io;
   SIGILLO_TRY(auto channels, listen(io, listen_on, false));
   SIGILLO_TRY(auto monitor, listen(io, monitor_on, true));

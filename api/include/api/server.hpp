@@ -20,7 +20,7 @@
 namespace sigillo::api {
 
 enum class Errc : std::uint16_t {
-  address = 501,  // not HOST:PORT, not an address of this machine, or a monitor that is not on loopback
+  address = 501,  // not an address of this machine, or a monitor that is not on loopback
   port = 502,     // taken by another process, or not allowed; raw is errno
   certificate =
       503,  // the server's certificate, its key, or the channel CA cannot be used; raw is OpenSSL's error
@@ -45,11 +45,16 @@ struct Limits {
   std::uint32_t monitor_connections = 16;
 };
 
+struct Endpoint {
+  std::string host;        // an IP address, or localhost
+  std::uint16_t port = 0;  // 0 takes a free one
+};
+
 struct ServerOptions {
-  std::string listen, monitor;  // HOST:PORT; port 0 takes a free one
-  std::string certificate;      // PEM chain, the server's first
-  std::string channel_ca;       // PEM
-  EVP_PKEY* key = nullptr;      // outlives the server
+  Endpoint listen, monitor;
+  std::string certificate;  // PEM chain, the server's first
+  std::string channel_ca;   // PEM
+  EVP_PKEY* key = nullptr;  // outlives the server
   appliance::Quotas quotas;
   Deadlines deadlines = {};
   Limits limits = {};
@@ -59,7 +64,7 @@ struct ServerOptions {
 // Whether both endpoints could be listened on now. Asked before the store is opened: opening it raises the
 // anchor's epoch, which would take the answers away from a sigillod that is running on the same store and the
 // same port.
-base::Result<void> check_endpoints(const std::string& listen, const std::string& monitor);
+base::Result<void> check_endpoints(const Endpoint& listen, const Endpoint& monitor);
 
 class Server {
  public:

@@ -1,0 +1,146 @@
+// What a peer gets that sends too much, too slowly, or what two readers could read differently.
+#include "server_fixture.hpp"
+
+namespace sigillo::api::test {
+namespace {
+
+using Limits_ = ServerTest;
+
+TEST_F(Limits_, AHeaderThatTheGateRefusesIs400AndEndsTheConnection) {
+  serve();
+  for (const std::string& bad :
+       {std::string(
+            "POST /v1/verifications HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        std::string("GET /v1/whoami HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n"),
+        std::string("GET /v1/whoami HTTP/1.1\r\nHost: h\r\nX: a\r\n b\r\n\r\n"),
+        std::string("GET /v1/whoami HTTP/1.1\r\n\r\n"), std::string("nonsense\r\n\r\n")}) {
+    const auto client = connect();
+    // What stands behind the refused header must not be read as a request.
+    const auto got = client->ask(bad + get("/v1/whoami"));
+    ASSERT_TRUE(got) << bad;
+    EXPECT_EQ(got->status, 400) << bad;
+    EXPECT_FALSE(client->receive()) << bad;
+  }
+}
+
+TEST_F(Limits_, AHeaderOver8KiBIs431) {
+  serve();
+  const auto client = connect();
+  const auto got =
+      client->ask("GET /v1/whoami HTTP/1.1\r\nHost: h\r\nX: " + std::string(9000, 'x') + "\r\n\r\n");
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->status, 431);
+}
+
+TEST_F(Limits_, ABodyOf16KiBIsReadAndOneByteMoreIs413AndTheConnectionGoesOn) {
+  serve();
+  const auto client = connect();
+  std::string body = kVerification;
+  body.insert(body.size() - 1, std::string(16 * 1024 - body.size(), ' '));
+  ASSERT_EQ(client->ask(post("/v1/verifications", body))->status, 200);
+  for (const std::size_t size : {16UL * 1024 + 1, 40UL * 1024, 64UL * 1024}) {
+    const auto got = client->ask(post("/v1/verifications", std::string(size, ' ')));
+    ASSERT_TRUE(got) << size;
+    EXPECT_EQ(got->status, 413) << size;
+  }
+  EXPECT_EQ(client->ask(get("/v1/whoami"))->status, 200);
+}
+
+TEST_F(Limits_, A413ArrivesAlsoWhereTheBodyIsFarTooLarge) {
+  serve();
+  const auto client = connect();
+  const auto got = client->ask(post("/v1/verifications", std::string(300 * 1024, ' ')));
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->status, 413);
+  EXPECT_EQ(got->headers.at("connection"), "close");
+}
+
+TEST_F(Limits_, AWrongPathWithALargeBodyIs404AndNot413) {
+  serve();
+  EXPECT_EQ(connect()->ask(post("/nowhere", std::string(20 * 1024, ' ')))->status, 404);
+}
+
+TEST_F(Limits_, HeadHasNoBodyAndContinueIsSaid) {
+  serve();
+  const auto client = connect();
+  ASSERT_TRUE(client->send("HEAD /v1/whoami HTTP/1.1\r\nHost: h\r\n\r\n" + get("/v1/whoami")));
+  EXPECT_EQ(client->receive(false)->status, 405);
+  EXPECT_EQ(client->receive()->status, 200);  // begins where the body would have stood
+  const auto waiting = connect();
+  const std::string whole = post("/v1/verifications", kVerification, {}, "Expect: 100-continue\r\n");
+  const auto split = whole.size() - kVerification.size();
+  const auto interim = waiting->ask(std::string_view(whole).substr(0, split));
+  ASSERT_TRUE(interim);
+  EXPECT_EQ(interim->status, 100);
+  EXPECT_EQ(waiting->ask(std::string_view(whole).substr(split))->status, 200);
+}
+
+TEST_F(Limits_, EachPhaseHasADeadlineThatNoTrickleExtends) {
+  options_.deadlines.header = {300};
+  options_.deadlines.body = {300};
+  options_.deadlines.idle = {300};
+  options_.deadlines.handshake = {300};
+  serve();
+  const auto slow_header = connect();
+  ASSERT_TRUE(slow_header->send("GET /v1/whoami HTTP/1.1\r\n"));
+  const auto slow_body = connect();
+  ASSERT_TRUE(slow_body->send(post("/v1/verifications", kVerification).substr(0, 160)));
+  const auto idle = connect();
+  const auto trickling = connect();
+  int sent = 0;
+  while (sent < 200 && trickling->send("x") && !trickling->stirs_within(30)) ++sent;
+  EXPECT_TRUE(slow_header->at_end());
+  EXPECT_TRUE(slow_body->at_end());
+  EXPECT_TRUE(idle->at_end());
+  EXPECT_LT(sent, 200);  // 6 s of trickle is what it must not get
+  PlainClient silent(server_->port());
+  EXPECT_EQ(silent.receive_all(), "");
+  EXPECT_EQ(service_.calls, 0U);
+}
+
+TEST_F(Limits_, AServiceThatDoesNotAnswerCostsItsConnectionOnly) {
+  options_.deadlines.handler = {200};
+  serve();
+  const auto stuck = connect();
+  service_.hold();
+  ASSERT_TRUE(stuck->send(post("/v1/verifications", kVerification)));
+  EXPECT_FALSE(stuck->receive());
+  EXPECT_EQ(connect()->ask(get("/v1/whoami"))->status, 200);
+  service_.release();
+}
+
+TEST_F(Limits_, ConnectionsAreLimitedByCertificateAndInTotal) {
+  options_.limits.per_certificate = 2;
+  options_.limits.connections = 3;
+  const auto auditor = pki_.issue("a", "URI:urn:sigillo:channel:auditor:a");
+  service_.enrol(appliance::Role::auditor, "a", auditor.key_digest());
+  serve();
+  const auto one = connect(), two = connect();
+  ASSERT_EQ(one->ask(get("/v1/whoami"))->status, 200);
+  ASSERT_EQ(two->ask(get("/v1/whoami"))->status, 200);
+  EXPECT_FALSE(connect()->ask(get("/v1/whoami")));
+  const auto other = connect(auditor);
+  ASSERT_EQ(other->ask(get("/v1/whoami"))->status, 200);
+  EXPECT_FALSE(connect(auditor)->connected());
+}
+
+TEST_F(Limits_, AQuotaIsSaidAndKept) {
+  options_.quotas = {.per_second = 1, .burst = 2};
+  serve();
+  const auto client = connect();
+  const auto first = client->ask(get("/v1/whoami"));
+  EXPECT_EQ(first->status, 200);
+  EXPECT_EQ(first->headers.at("ratelimit-policy"), "\"channel\";q=1;w=1");
+  EXPECT_EQ(first->headers.at("ratelimit").find("\"channel\";r=1;"), 0U);
+  std::optional<Response> last;
+  for (int i = 0; i < 50; ++i) {
+    last = client->ask(get("/v1/whoami"));
+    if (last->status == 429) break;
+  }
+  EXPECT_EQ(last->status, 429);
+  EXPECT_EQ(last->headers.at("retry-after"), "1");
+  EXPECT_NE(last->body.find("\"quota-exceeded\""), std::string::npos);
+}
+
+}  // namespace
+}  // namespace sigillo::api::test
