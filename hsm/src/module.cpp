@@ -1,6 +1,7 @@
 #include "module.hpp"
 
 #include <dlfcn.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -30,10 +31,19 @@ base::Result<std::string> checked_path(const std::string& path) {
   return real.string();
 }
 
+// A module that speaks to its device over a socket writes to it with write(): when the line dies, SIGPIPE
+// ends the process (measured with p11-kit's client) before any CK_RV could tell. A handler that the program
+// chose is left alone.
+void survive_broken_lines() {
+  struct sigaction now {};
+  if (::sigaction(SIGPIPE, nullptr, &now) == 0 && now.sa_handler == SIG_DFL) ::signal(SIGPIPE, SIG_IGN);
+}
+
 }  // namespace
 
 base::Result<std::unique_ptr<Module>> Module::load(const std::string& path) {
   SIGILLO_TRY(const std::string real, checked_path(path));
+  survive_broken_lines();
   void* library = ::dlopen(real.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) return base::Error(Errc::module_load, "the module cannot be loaded");
   const auto get_list = reinterpret_cast<CK_C_GetFunctionList>(::dlsym(library, "C_GetFunctionList"));
