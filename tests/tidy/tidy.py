@@ -40,17 +40,17 @@ THIRD_PARTY = [
 
 # (rule, pattern, where it holds, where it does not, what to do instead)
 BANNED = [
-    ("compare", r"\b(memcmp|strcmp|strncmp|bcmp)\s*\(", "", "tests/", "compare with base::constant_time_equal or =="),
-    ("random", r"\b(rand|srand|rand_r|drand48|random_device|mt19937(_64)?)\b\s*[({\w]", "", "tests/",
+    ("compare", r"\b(memcmp|strcmp|strncmp|bcmp)\s*\(", "", ("tests/", "bench/"), "compare with base::constant_time_equal or =="),
+    ("random", r"\b(rand|srand|rand_r|drand48|random_device|mt19937(_64)?)\b\s*[({\w]", "", ("tests/", "bench/"),
      "take randomness from the HSM or base::random_bytes"),
     ("sleep", r"\b(sleep_for|sleep_until|usleep|nanosleep|sleep)\s*\(", "tests/", None, "wait for the event"),
     ("raw-pkcs11", r"\bC_[A-Z]\w+\s*\(", "", "hsm/src/", "go through hsm::Token"),
     ("raw-sqlite", r"\bsqlite3_\w+", "", "sealed-store/src/", "go through sealed_store::Store"),
-    ("shell", r"\b(system|popen|execl|execlp|execvp)\s*\(", "", "tests/", "no product code starts a program"),
+    ("shell", r"\b(system|popen|execl|execlp|execvp)\s*\(", "", ("tests/", "bench/"), "no product code starts a program"),
     ("unsafe-c", r"\b(strcpy|strcat|sprintf|vsprintf|gets|alloca)\s*\(", "", None, "use a sized container"),
-    ("stdout", r"(?<![\w.>])(std::)?(printf|puts|putchar)\s*\(|\bstd::(cout|cerr)\b", "", "tests/",
+    ("stdout", r"(?<![\w.>])(std::)?(printf|puts|putchar)\s*\(|\bstd::(cout|cerr)\b", "", ("tests/", "bench/"),
      "log with base::log, or print in main and the commands"),
-    ("environment", r"\b(secure_)?getenv\s*\(", "", "tests/", "configuration is a file; a secret is never in the environment"),
+    ("environment", r"\b(secure_)?getenv\s*\(", "", ("tests/", "bench/"), "configuration is a file; a secret is never in the environment"),
     ("using-namespace", r"\busing\s+namespace\s+(?!std::(literals|\w+_literals|chrono)\b|sigillo\b)", "", None,
      "name what is used"),
 ]
@@ -160,8 +160,8 @@ def check_banned(source):
     for rule, pattern, where, not_where, instead in BANNED:
         if not source.path.startswith(where) or (not_where and source.path.startswith(not_where)):
             continue
-        own_tests = ("tests/fault/", "tests/" + not_where.split("/")[0]) if not_where else ()
-        if rule in ("raw-pkcs11", "raw-sqlite") and source.path.startswith(own_tests):
+        raw = rule in ("raw-pkcs11", "raw-sqlite")
+        if raw and source.path.startswith(("tests/fault/", "tests/" + not_where.split("/")[0])):
             continue
         for line, match in source.search(pattern):
             if rule != "stdout" or not source.path.endswith("/src/main.cpp"):  # sigillod says `ready` there
