@@ -35,6 +35,7 @@ class Connection {
   };
 
   boost::asio::awaitable<bool> handshake();
+  boost::asio::awaitable<void> shake_hands(boost::system::error_code& result);
   boost::asio::awaitable<bool> exchange();  // one request and its answer; false: no further one
   boost::asio::awaitable<bool> fill();      // some more bytes, false at the end
   boost::asio::awaitable<std::size_t>
@@ -42,7 +43,7 @@ class Connection {
   boost::asio::awaitable<bool> read_body(std::size_t head_size, const RequestHead& head);
   boost::asio::awaitable<bool> drop_body(std::size_t head_size, const RequestHead& head);
   boost::asio::awaitable<void> decide(const RequestHead& head, std::string_view body, Outcome& out);
-  boost::asio::awaitable<void> call_service(appliance::Call call);
+  boost::asio::awaitable<void> call_service(appliance::Call& call);  // moved from
   boost::asio::awaitable<bool> write(const Outcome& outcome, bool body_too);
   boost::asio::awaitable<void> farewell();
 
