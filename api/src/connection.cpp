@@ -44,15 +44,17 @@ Connection::~Connection() {
   base::wipe({reinterpret_cast<base::Byte*>(in_.data()), in_size_});
 }
 
+// g++ 12 lays out the frame of a coroutine wrongly where a loop's condition is a co_await and its body is
+// empty (its first member lands before the resume pointer, and every handle to it is 8 bytes off): the result
+// gets a name.
 asio::awaitable<void> Connection::run() {
-  if (!co_await handshake()) co_return;
-  while (co_await exchange()) {
-  }
+  bool more = co_await handshake();
+  if (!more) co_return;
+  while (more) more = co_await exchange();
   co_await farewell();
 }
 
-// Not a coroutine, as call_service() is not: a generic lambda that captures `this` inside a member coroutine
-// gets a frame of the wrong layout from g++ 12 (measured: `this` reads as the frame's own index).
+// Not a coroutine, as call_service() is not: what they start may come back before they have returned.
 asio::awaitable<void> Connection::shake_hands(error_code& result) {
   // The steps of a handshake run where its handler is bound to: bound to the strand, SSL_do_handshake would
   // sign on an I/O thread and hold up every other connection for as long as the HSM takes. What comes after
