@@ -93,7 +93,8 @@ base::Task<bool> note_contact_use(Session& session, Changes& changes, SubjectInd
     if (!*contact) continue;
     auto index = co_await session.context().index_of_contact(**contact);
     if (!index) continue;  // an alarm is not worth a refusal; the next use is counted
-    session.hold(co_await session.context().queue.enter(*index));
+    auto turn = co_await session.context().queue.enter(*index);
+    session.hold(std::move(turn));
     auto use = session.context().load<ContactUse>(Table::contact_use, *index);
     ContactUse record = use && *use ? std::move(**use) : ContactUse{};
     std::erase_if(record.uses, [&](const ContactUse::Use& one) {

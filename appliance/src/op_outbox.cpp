@@ -31,7 +31,8 @@ base::Task<base::Result<void>> withdraw(Session& session, Changes& changes, std:
   for (const auto& issued : deliveries) {
     if ((half && issued.half != *half) || issued.id == Id{}) continue;
     if (issued.medium == Medium::voice || issued.medium == Medium::counter) continue;
-    session.hold(co_await session.context().queue.enter(outbox_turn(issued.medium)));
+    auto turn = co_await session.context().queue.enter(outbox_turn(issued.medium));
+    session.hold(std::move(turn));
     auto record = session.context().load<DeliveryRecord>(Table::delivery, issued.id);
     if (!record) co_return record.error();
     if (*record && is_open((*record)->state)) end_delivery(session, changes, issued.id, std::move(**record), DeliveryState::expired);
