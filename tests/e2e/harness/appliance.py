@@ -130,8 +130,10 @@ class Appliance:
         shutil.rmtree(self.root, ignore_errors=True)
 
     def log_text(self):
+        """Its log, and first of all whether it died by itself: then every other failure is only that one again."""
         self.log.flush()
-        return (self.root / "sigillod.log").read_text(errors="replace")
+        died = self.process and self.process.poll()
+        return (f"*** sigillod died: {died}\n" if died else "") + (self.root / "sigillod.log").read_text(errors="replace")
 
     # Channels
     def channel(self, role):
