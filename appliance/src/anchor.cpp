@@ -22,14 +22,16 @@ base::Bytes encode(std::uint64_t epoch, const Head& head) {
 
 }  // namespace
 
-Anchor::Anchor(hsm::Token& token, std::uint32_t node) : token_(token), label_("sigillo.anchor-" + std::to_string(node)) {}
+Anchor::Anchor(hsm::Token& token, std::uint32_t node)
+    : token_(token), label_("sigillo.anchor-" + std::to_string(node)) {}
 
 base::Result<std::vector<Anchor::Found>> Anchor::list() {
   SIGILLO_TRY(const auto objects, token_.list_data(label_));
   std::vector<Found> out;
   for (const auto& object : objects) {
     const base::ByteView value(object.value);
-    if (value.size() != kSize || value[0] != kFormat) return base::Error(sealed_store::Errc::corrupt, "an anchor of another shape");
+    if (value.size() != kSize || value[0] != kFormat)
+      return base::Error(sealed_store::Errc::corrupt, "an anchor of another shape");
     Found found{object.handle, base::read_be<std::uint64_t>(value.subspan(1)), {}};
     found.head.node = base::read_be<std::uint32_t>(value.subspan(9));
     found.head.seq = base::read_be<std::uint64_t>(value.subspan(13));
@@ -38,7 +40,9 @@ base::Result<std::vector<Anchor::Found>> Anchor::list() {
     out.push_back(found);
   }
   // Newest last: by epoch, then by seq. A kill in the middle of a replacement leaves two of one epoch.
-  std::ranges::sort(out, [](const Found& a, const Found& b) { return std::pair(a.epoch, a.head.seq) < std::pair(b.epoch, b.head.seq); });
+  std::ranges::sort(out, [](const Found& a, const Found& b) {
+    return std::pair(a.epoch, a.head.seq) < std::pair(b.epoch, b.head.seq);
+  });
   return out;
 }
 
@@ -51,7 +55,8 @@ base::Result<std::optional<Head>> Anchor::recorded() {
   SIGILLO_TRY(const auto found, list());
   if (found.empty()) return std::optional<Head>();
   epoch_ = found.back().epoch;
-  // A copy that was fenced in the middle may have left a higher seq under a lower epoch; it answered for nothing in it.
+  // A copy that was fenced in the middle may have left a higher seq under a lower epoch; it answered for
+  // nothing in it.
   seen_ = found.back().head;
   return seen_;
 }
@@ -61,8 +66,9 @@ base::Result<void> Anchor::take_over(const Head& accepted) {
   const std::uint64_t epoch = epoch_ + 1;
   SIGILLO_TRY(const auto mine, create(epoch, accepted));
   SIGILLO_TRY(const auto found, list());
-  // Attack: (1) start a second copy while the first answers. Whoever recorded between our look and our object has
-  // answered beyond what we accepted: we withdraw. Whoever records after it finds our epoch, and is fenced.
+  // Attack: (1) start a second copy while the first answers. Whoever recorded between our look and our object
+  // has answered beyond what we accepted: we withdraw. Whoever records after it finds our epoch, and is
+  // fenced.
   for (const auto& other : found) {
     if (other.handle == mine) continue;
     const bool known = seen_ && other.epoch <= epoch_ && other.head.seq <= seen_->seq;

@@ -47,7 +47,8 @@ StoreOptions options_of(const Config& config) {
   StoreOptions options;
   options.path = config.store.path;
   options.node = config.store.node;
-  options.mode = config.anchor.mode == AnchorMode::strict ? sealed_store::WitnessMode::strict : sealed_store::WitnessMode::interval;
+  options.mode = config.anchor.mode == AnchorMode::strict ? sealed_store::WitnessMode::strict
+                                                          : sealed_store::WitnessMode::interval;
   options.interval = config.anchor.interval;
   return options;
 }
@@ -59,7 +60,8 @@ base::Result<PublicKeyEntry> publish(hsm::Token& token, const hsm::KeyId& id, hs
   return PublicKeyEntry{id.kid(), std::move(*parsed)};
 }
 
-// The newest version of each use signs; every version on the token is published, so that old receipts still verify.
+// The newest version of each use signs; every version on the token is published, so that old receipts still
+// verify.
 base::Result<Keys> find_keys(hsm::Token& token, std::map<std::uint16_t, hsm::KeyRef>& verifiers) {
   Keys keys;
   SIGILLO_TRY(keys.index, token.find_key({KeyLabels::index, 1}));
@@ -85,7 +87,8 @@ base::Result<Keys> find_keys(hsm::Token& token, std::map<std::uint16_t, hsm::Key
 }
 
 base::Result<std::vector<Channel>> load_channels(const Context& context) {
-  SIGILLO_TRY(const auto due, context.store.due(static_cast<std::uint8_t>(Queue::channel), context.now(), 100'000));
+  SIGILLO_TRY(const auto due,
+              context.store.due(static_cast<std::uint8_t>(Queue::channel), context.now(), 100'000));
   std::vector<Channel> channels;
   for (const auto& item : due) {
     SIGILLO_TRY(const auto record, context.load<ChannelRecord>(Table::channel, item.key.id));
@@ -106,7 +109,8 @@ sealed_store::Event own_event(EventKind kind, base::Instant now) {
   return event;
 }
 
-// SoftHSM2 serialises inside, and two threads do less than one (docs/DECISIONS.md); a network HSM wants them all.
+// SoftHSM2 serialises inside, and two threads do less than one (docs/DECISIONS.md); a network HSM wants them
+// all.
 hsm::DispatcherOptions dispatcher_options(const Config& config, const hsm::Token& token) {
   hsm::DispatcherOptions options;
   const bool soft = config.hsm.module.find("softhsm") != std::string::npos;
@@ -133,13 +137,17 @@ base::Result<void> create_keys(hsm::Token& token) {
 
 base::Result<base::Secret> read_pin_file(const std::string& path) {
   struct stat info {};
-  if (stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return base::Error(Errc::pin_file, "the token PIN's file is not there");
-  if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) return base::Error(Errc::pin_file, "the token PIN's file can be read by others: chmod 600");
-  if (info.st_size <= 0 || info.st_size > 256) return base::Error(Errc::pin_file, "the token PIN's file is empty or too long");
+  if (stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode))
+    return base::Error(Errc::pin_file, "the token PIN's file is not there");
+  if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+    return base::Error(Errc::pin_file, "the token PIN's file can be read by others: chmod 600");
+  if (info.st_size <= 0 || info.st_size > 256)
+    return base::Error(Errc::pin_file, "the token PIN's file is empty or too long");
   base::Secret pin(static_cast<std::size_t>(info.st_size));
   std::ifstream file(path, std::ios::binary);
   file.rdbuf()->pubsetbuf(nullptr, 0);  // straight into locked memory
-  if (!file.read(reinterpret_cast<char*>(pin.writable().data()), info.st_size)) return base::Error(Errc::pin_file, "the token PIN's file can not be read");
+  if (!file.read(reinterpret_cast<char*>(pin.writable().data()), info.st_size))
+    return base::Error(Errc::pin_file, "the token PIN's file can not be read");
   std::size_t size = pin.size();
   while (size > 0 && (pin.expose()[size - 1] == '\n' || pin.expose()[size - 1] == '\r')) --size;
   if (size == 0) return base::Error(Errc::pin_file, "the token PIN's file is empty");
@@ -149,13 +157,17 @@ base::Result<base::Secret> read_pin_file(const std::string& path) {
 base::Result<std::unique_ptr<hsm::Token>> open_token(const HsmConfig& config) {
   if (!config.softhsm2_conf.empty()) setenv("SOFTHSM2_CONF", config.softhsm2_conf.c_str(), 1);
   SIGILLO_TRY(const auto pin, read_pin_file(config.pin_file));
-  hsm::TokenOptions options{.module = config.module, .token_label = config.token_label, .token_serial = config.token_serial};
-  if (config.sessions > 0) options.sessions_max = config.sessions + 2;  // the store's writer and the housekeeping have theirs
+  hsm::TokenOptions options{
+      .module = config.module, .token_label = config.token_label, .token_serial = config.token_serial};
+  if (config.sessions > 0)
+    options.sessions_max = config.sessions + 2;  // the store's writer and the housekeeping have theirs
   SIGILLO_TRY(auto token, hsm::Pkcs11Token::open(options, pin));
   return std::unique_ptr<hsm::Token>(std::move(token));
 }
 
-base::Result<base::Secret> derive_page_key(hsm::Token& token) { return derive(token, "sigillo/page/v1"); }
+base::Result<base::Secret> derive_page_key(hsm::Token& token) {
+  return derive(token, "sigillo/page/v1");
+}
 
 base::Result<void> found_store(const Config& config, hsm::Token& token, const std::vector<Channel>& channels,
                                const base::Clock& clock) {
@@ -169,7 +181,10 @@ base::Result<void> found_store(const Config& config, hsm::Token& token, const st
   sealed_store::Changes changes;
   for (const auto& channel : channels) {
     const auto key = record_key(Table::channel, channel_id(channel.role, channel.name));
-    changes.puts.push_back({key, sealer.seal(key, codec::encode(to_record(channel))), static_cast<std::uint8_t>(Queue::channel), {}});
+    changes.puts.push_back({key,
+                            sealer.seal(key, codec::encode(to_record(channel))),
+                            static_cast<std::uint8_t>(Queue::channel),
+                            {}});
     auto event = own_event(EventKind::channel_enrolled, clock.now());
     event.channel = "officer";
     event.reference = channel.label();
@@ -180,8 +195,8 @@ base::Result<void> found_store(const Config& config, hsm::Token& token, const st
   return base::ok();
 }
 
-// In the order of building; destruction is the reverse: housekeeping stops, calls end, the store closes with its last
-// anchor, the HSM's workers join, the token logs out.
+// In the order of building; destruction is the reverse: housekeeping stops, calls end, the store closes with
+// its last anchor, the HSM's workers join, the token logs out.
 struct Assembly::Parts {
   Config config;
   std::unique_ptr<hsm::Token> token;
@@ -219,7 +234,8 @@ base::Result<std::unique_ptr<Assembly>> Assembly::open(const Config& config, con
   SIGILLO_TRY(parts->keys, find_keys(*parts->token, verifiers));
   SIGILLO_TRY(auto derived, derive_all(*parts->token));
 
-  auto messages = config.messages_folder.empty() ? std::variant<Messages, std::string>(Messages::built_in()) : Messages::load(config.messages_folder);
+  auto messages = config.messages_folder.empty() ? std::variant<Messages, std::string>(Messages::built_in())
+                                                 : Messages::load(config.messages_folder);
   if (const auto* sentence = std::get_if<std::string>(&messages)) {
     base::log::error("messages-refused", {{"reason", *sentence}});
     return base::Error(Errc::policy, "a message template is malformed");
@@ -227,16 +243,30 @@ base::Result<std::unique_ptr<Assembly>> Assembly::open(const Config& config, con
   parts->messages = std::make_unique<Messages>(std::get<Messages>(std::move(messages)));
 
   parts->anchor = std::make_unique<Anchor>(*parts->token, config.store.node);
-  SIGILLO_TRY(parts->store, sealed_store::SqlCipherStore::open(options_of(config), std::move(derived.store), *parts->anchor));
+  SIGILLO_TRY(parts->store, sealed_store::SqlCipherStore::open(options_of(config), std::move(derived.store),
+                                                               *parts->anchor));
   parts->sealer = std::make_unique<sealed_store::RecordSealer>(std::move(derived.record));
   parts->idempotency_key = std::move(derived.idempotency);
-  parts->dispatcher = std::make_unique<hsm::Dispatcher>(*parts->token, dispatcher_options(config, *parts->token));
-  parts->verifier = std::make_unique<Verifier>(*parts->dispatcher, std::move(verifiers), config.policy.verifier.pbkdf2_iterations);
+  parts->dispatcher =
+      std::make_unique<hsm::Dispatcher>(*parts->token, dispatcher_options(config, *parts->token));
+  parts->verifier = std::make_unique<Verifier>(*parts->dispatcher, std::move(verifiers),
+                                               config.policy.verifier.pbkdf2_iterations);
   parts->queue = std::make_unique<SubjectQueue>(*parts->dispatcher);
   const auto dummy = codec::encode(SubjectRecord{});
   auto& p = *parts;
-  p.engine = std::make_unique<Engine>(Context{p.config, clock, *p.dispatcher, *p.store, *p.sealer, p.keys, *p.verifier, *p.messages, p.channels,
-                                              *p.queue, p.idempotency_key, {}, p.sealer->seal(record_key(Table::subject, Id{}), dummy)});
+  p.engine = std::make_unique<Engine>(Context{p.config,
+                                              clock,
+                                              *p.dispatcher,
+                                              *p.store,
+                                              *p.sealer,
+                                              p.keys,
+                                              *p.verifier,
+                                              *p.messages,
+                                              p.channels,
+                                              *p.queue,
+                                              p.idempotency_key,
+                                              {},
+                                              p.sealer->seal(record_key(Table::subject, Id{}), dummy)});
   SIGILLO_TRY(auto channels, load_channels(p.engine->context()));
   p.channels.set(std::move(channels));
   sealed_store::Changes changes{.events = {own_event(EventKind::started, p.engine->context().now())}};
@@ -246,7 +276,9 @@ base::Result<std::unique_ptr<Assembly>> Assembly::open(const Config& config, con
   return std::unique_ptr<Assembly>(new Assembly(std::move(parts)));
 }
 
-Service& Assembly::service() { return *parts_->engine; }
+Service& Assembly::service() {
+  return *parts_->engine;
+}
 
 base::Result<hsm::EvpKey> Assembly::tls_key() {
   SIGILLO_TRY(const auto key, parts_->token->find_key({KeyLabels::tls, 1}));

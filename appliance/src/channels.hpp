@@ -1,20 +1,21 @@
-// ChannelRegistry: the enrolled channels in memory, as in the store. Whole objects are exchanged, so that a status that
-// an officer changes is seen by the next request on a connection that is open.
-// Thread rule: any thread.
+// ChannelRegistry: the enrolled channels in memory, as in the store. Whole objects are exchanged, so that a
+// status that an officer changes is seen by the next request on a connection that is open. Thread rule: any
+// thread.
 #pragma once
 
 #include <mutex>
 #include <shared_mutex>
 #include <vector>
 
-#include <base/result.hpp>
-#include <appliance/channel.hpp>
 #include <appliance/assembly.hpp>
+#include <appliance/channel.hpp>
 #include <appliance/records.hpp>
+#include <base/result.hpp>
 
 namespace sigillo::appliance {
 
-// Refuses a set in which one public key or one declared owner could open what leaves by two media, or a name twice.
+// Refuses a set in which one public key or one declared owner could open what leaves by two media, or a name
+// twice.
 base::Result<void> check_channels(const std::vector<Channel>& channels);
 
 ChannelRecord to_record(const Channel& channel);

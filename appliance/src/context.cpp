@@ -3,7 +3,8 @@
 namespace sigillo::appliance {
 namespace {
 
-base::Task<base::Result<SubjectIndex>> blind(const Context& context, std::string_view domain, std::string_view value) {
+base::Task<base::Result<SubjectIndex>> blind(const Context& context, std::string_view domain,
+                                             std::string_view value) {
   auto message = base::Secret::concat({base::view(domain), base::view(value)});
   auto digest = co_await context.dispatcher.hmac(context.keys.index, std::move(message));
   if (!digest) co_return digest.error();
@@ -25,7 +26,8 @@ base::Task<base::Result<SubjectIndex>> Context::index_of_contact(std::string_vie
 base::Result<SubjectRecord> Context::load_subject(const SubjectIndex& subject) const {
   const auto key = record_key(Table::subject, subject);
   SIGILLO_TRY(const auto sealed, store.read(key));
-  const auto plain = sealed ? sealer.open(key, *sealed) : sealer.open(record_key(Table::subject, Id{}), dummy_record);
+  const auto plain =
+      sealed ? sealer.open(key, *sealed) : sealer.open(record_key(Table::subject, Id{}), dummy_record);
   if (!plain) return plain.error();
   auto record = codec::decode<SubjectRecord>(plain->expose());
   if (!record) return base::Error(sealed_store::Errc::corrupt, "a subject's record does not decode");
@@ -35,7 +37,8 @@ base::Result<SubjectRecord> Context::load_subject(const SubjectIndex& subject) c
 
 Outage outage_of(const base::Error& error) {
   if (error.is(hsm::Errc::credential)) return Outage::sealed;
-  if (error.number() / 100 == 2 || error.is(sealed_store::Errc::not_witnessed)) return Outage::hsm_unavailable;
+  if (error.number() / 100 == 2 || error.is(sealed_store::Errc::not_witnessed))
+    return Outage::hsm_unavailable;
   // What could not be written is a ledger entry first of all: no entry, no answer.
   if (error.is(sealed_store::Errc::unavailable)) return Outage::audit_unavailable;
   return Outage::store_unavailable;

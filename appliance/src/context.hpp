@@ -1,6 +1,6 @@
-// Context: everything an operation works with, put together once by the assembly, and the small helpers that every
-// operation needs. No operation reaches for anything that is not here.
-// Thread rule: immutable after construction but for what its members lock themselves.
+// Context: everything an operation works with, put together once by the assembly, and the small helpers that
+// every operation needs. No operation reaches for anything that is not here. Thread rule: immutable after
+// construction but for what its members lock themselves.
 #pragma once
 
 #include <algorithm>
@@ -9,14 +9,14 @@
 #include <mutex>
 #include <set>
 
-#include <base/jwe.hpp>
-#include <hsm/dispatcher.hpp>
 #include <appliance/config.hpp>
 #include <appliance/guard.hpp>
 #include <appliance/ledger_events.hpp>
 #include <appliance/messages.hpp>
 #include <appliance/records.hpp>
 #include <appliance/service.hpp>
+#include <base/jwe.hpp>
+#include <hsm/dispatcher.hpp>
 #include <sealed_store/record_sealer.hpp>
 
 #include "channels.hpp"
@@ -48,8 +48,9 @@ struct Context {
   ChannelRegistry& channels;
   SubjectQueue& queue;
   const base::Secret& idempotency_key;  // derived; seals stored answers and keys their fingerprints
-  std::function<void(base::Task<bool>)> background;  // work that no answer waits for; finished before the store closes
-  base::Bytes dummy_record;                          // sealed; opened where there is no record, for the same work
+  std::function<void(base::Task<bool>)>
+      background;            // work that no answer waits for; finished before the store closes
+  base::Bytes dummy_record;  // sealed; opened where there is no record, for the same work
 
   const Policy& policy() const { return config.policy; }
 
@@ -64,7 +65,8 @@ struct Context {
   template <class T>
   base::Result<std::optional<T>> load(Table table, const Id& id) const;
   template <class T>
-  sealed_store::Put put(Table table, const Id& id, const T& record, Queue in = Queue::none, base::Instant due = {}) const;
+  sealed_store::Put put(Table table, const Id& id, const T& record, Queue in = Queue::none,
+                        base::Instant due = {}) const;
 };
 
 template <class T>
@@ -79,7 +81,8 @@ base::Result<std::optional<T>> Context::load(Table table, const Id& id) const {
 }
 
 template <class T>
-sealed_store::Put Context::put(Table table, const Id& id, const T& record, Queue in, base::Instant due) const {
+sealed_store::Put Context::put(Table table, const Id& id, const T& record, Queue in,
+                               base::Instant due) const {
   const auto key = record_key(table, id);
   base::Bytes plain = codec::encode(record);
   auto sealed = sealer.seal(key, plain);

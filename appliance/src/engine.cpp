@@ -74,7 +74,7 @@ void Engine::background(base::Task<bool> task) {
 
 base::Task<Reply> Engine::execute(Call call) {
   const Presence presence(*this);
-  if (!presence.admitted()) co_return Outage::overloaded;
+  if (!presence.admitted() || base::secret_arena_crowded()) co_return Outage::overloaded;
   if (fenced_) co_return Outage::store_unavailable;
   Session session(context_, call);
   if (!call.idempotency) co_return co_await dispatch(session, call.request);
@@ -97,7 +97,8 @@ Readiness Engine::readiness() const {
   if (!context_.dispatcher.healthy()) out.reasons.emplace_back("hsm-unavailable");
   if (context_.store.trouble()) out.reasons.emplace_back("store-unavailable");
   if (fenced_) out.reasons.emplace_back("fenced");
-  if (context_.clock.now() + kClockTolerance < context_.store.head().time) out.reasons.emplace_back("clock-behind-ledger");
+  if (context_.clock.now() + kClockTolerance < context_.store.head().time)
+    out.reasons.emplace_back("clock-behind-ledger");
   out.ready = out.reasons.empty();
   return out;
 }

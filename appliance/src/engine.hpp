@@ -1,5 +1,6 @@
-// Engine: the Service. It takes a Call through its Idempotency-Key to its operation, knows what is in flight, and waits
-// for all of it before it goes. Thread rule: as Service; it is destroyed before the store and the dispatcher.
+// Engine: the Service. It takes a Call through its Idempotency-Key to its operation, knows what is in flight,
+// and waits for all of it before it goes. Thread rule: as Service; it is destroyed before the store and the
+// dispatcher.
 #pragma once
 
 #include <condition_variable>

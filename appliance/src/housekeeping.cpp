@@ -47,7 +47,8 @@ base::Task<bool> sweep_idempotency(Engine& engine, Id id) {
       changes.erases.push_back(record_key(Table::idempotency, id));
     } else if (kept.secret && !kept.sealed.empty()) {
       kept.sealed.clear();
-      changes.puts.push_back(context.put(Table::idempotency, id, kept, Queue::idempotency, kept.at + idempotency::kKept));
+      changes.puts.push_back(
+          context.put(Table::idempotency, id, kept, Queue::idempotency, kept.at + idempotency::kKept));
     }
   }
   const bool done = co_await commit(context, std::move(changes));
@@ -114,7 +115,8 @@ base::Task<bool> sweep_outbox(Engine& engine, Medium medium) {
     if (!found || !*found || context.now() < (*found)->expires) continue;
     (*found)->state = DeliveryState::expired;
     (*found)->sealed.clear();
-    changes.puts.push_back(context.put(Table::delivery, hint.key.id, **found, Queue::delivery, context.now() + kOutcomeKept));
+    changes.puts.push_back(
+        context.put(Table::delivery, hint.key.id, **found, Queue::delivery, context.now() + kOutcomeKept));
   }
   co_return co_await commit(context, std::move(changes));
 }
@@ -133,7 +135,8 @@ bool write_atomically(const std::filesystem::path& path, const std::string& text
 
 }  // namespace
 
-Housekeeping::Housekeeping(Engine& engine, Anchor& anchor) : engine_(engine), anchor_(anchor), thread_([this] { loop(); }) {}
+Housekeeping::Housekeeping(Engine& engine, Anchor& anchor)
+    : engine_(engine), anchor_(anchor), thread_([this] { loop(); }) {}
 
 Housekeeping::~Housekeeping() {
   {
@@ -164,7 +167,8 @@ void Housekeeping::round() {
   base::sync_wait(sweep());
   const auto& audit = engine_.context().config.audit;
   if (!audit.checkpoint_folder.empty() && engine_.context().clock.now() >= next_checkpoint_) {
-    if (base::sync_wait(publish_checkpoint())) next_checkpoint_ = engine_.context().clock.now() + audit.checkpoint_interval;
+    if (base::sync_wait(publish_checkpoint()))
+      next_checkpoint_ = engine_.context().clock.now() + audit.checkpoint_interval;
   }
 }
 
@@ -191,7 +195,8 @@ base::Task<bool> Housekeeping::sweep() {
     if (!due) co_return false;
     for (const auto& record : *due) co_await sweeper(engine_, record.key.id);
   }
-  for (const Medium medium : {Medium::sms, Medium::email, Medium::pec, Medium::post}) co_await sweep_outbox(engine_, medium);
+  for (const Medium medium : {Medium::sms, Medium::email, Medium::pec, Medium::post})
+    co_await sweep_outbox(engine_, medium);
   co_return true;
 }
 
@@ -202,11 +207,13 @@ base::Task<bool> Housekeeping::publish_checkpoint() {
   const auto digest = base::sha256({base::view(text)});
   auto signature = co_await context.dispatcher.sign(context.keys.ledger, digest);
   if (!signature) co_return false;
-  const auto key = std::ranges::find_if(context.keys.published, [&](const PublicKeyEntry& e) { return e.kid == context.keys.ledger_kid; });
+  const auto key = std::ranges::find_if(
+      context.keys.published, [&](const PublicKeyEntry& e) { return e.kid == context.keys.ledger_kid; });
   const auto note = signed_note(text, key->key, *signature);
   const std::filesystem::path folder(context.config.audit.checkpoint_folder);
   const bool written = write_atomically(folder / ("checkpoint-" + std::to_string(head.seq) + ".txt"), note);
-  if (!written) base::log::error("checkpoint-not-written", {{"folder", context.config.audit.checkpoint_folder}});
+  if (!written)
+    base::log::error("checkpoint-not-written", {{"folder", context.config.audit.checkpoint_folder}});
   co_return written;
 }
 

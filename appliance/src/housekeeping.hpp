@@ -1,8 +1,8 @@
-// Housekeeping: what time does by itself. Once a second: erases what fell due (answers that held secrets, links, sealed
-// texts past their validity, verifiers of lapsed credentials, uses of contacts), asks the anchor whether another copy
-// has taken over, notes when the HSM goes and comes, and gives checkpoints out at their interval.
-// It touches nothing but under the same turns as everybody else, and re-reads before it erases.
-// Thread rule: a thread of its own; stops in its destructor.
+// Housekeeping: what time does by itself. Once a second: erases what fell due (answers that held secrets,
+// links, sealed texts past their validity, verifiers of lapsed credentials, uses of contacts), asks the
+// anchor whether another copy has taken over, notes when the HSM goes and comes, and gives checkpoints out at
+// their interval. It touches nothing but under the same turns as everybody else, and re-reads before it
+// erases. Thread rule: a thread of its own; stops in its destructor.
 #pragma once
 
 #include <condition_variable>

@@ -1,7 +1,7 @@
-// Idempotency-Key: what was answered to a key is kept for 24 hours, per channel; an answer that held a secret is opened
-// for ten minutes only. The fingerprint of the request is keyed; the stored answer is sealed under a key that only the
-// same request gives again. Attack it stops: (1) steal the database and the store's key, (2) read new PINs out of kept answers.
-// Thread rule: Kept's functions are pure; InFlight from any thread.
+// Idempotency-Key: what was answered to a key is kept for 24 hours, per channel; an answer that held a secret
+// is opened for ten minutes only. The fingerprint of the request is keyed; the stored answer is sealed under
+// a key that only the same request gives again. Attack it stops: (1) steal the database and the store's key,
+// (2) read new PINs out of kept answers. Thread rule: Kept's functions are pure; InFlight from any thread.
 #pragma once
 
 #include <mutex>
@@ -16,10 +16,11 @@ inline constexpr base::Duration kKept = base::hours(24);
 inline constexpr base::Duration kSecretKept = base::minutes(10);
 
 Id record_id(const base::Secret& key, const std::string& channel, const Idempotency& request);
-IdempotencyRecord keep(const base::Secret& key, const Id& id, const Idempotency& request, const Rendered& answer, bool secret,
-                       base::Instant now);
+IdempotencyRecord keep(const base::Secret& key, const Id& id, const Idempotency& request,
+                       const Rendered& answer, bool secret, base::Instant now);
 // Nothing: the record is past its time, the key is free again.
-std::optional<std::variant<Refusal, Rendered>> replay(const base::Secret& key, const Id& id, const Idempotency& request,
+std::optional<std::variant<Refusal, Rendered>> replay(const base::Secret& key, const Id& id,
+                                                      const Idempotency& request,
                                                       const IdempotencyRecord& record, base::Instant now);
 
 // The keys whose first request is still running.

@@ -45,9 +45,9 @@ constexpr auto kEvents = std::to_array<std::pair<EventKind, std::string_view>>({
     {EventKind::hsm_back, "hsm-back"},
 });
 
-constexpr auto kOutcomes = std::to_array<std::string_view>({"none", "verified", "rejected", "delayed", "locked", "expired", "refused",
-                                                            "granted", "deferred", "void", "approved", "delivered", "failed",
-                                                            "outage", "not-eligible"});
+constexpr auto kOutcomes = std::to_array<std::string_view>(
+    {"none", "verified", "rejected", "delayed", "locked", "expired", "refused", "granted", "deferred", "void",
+     "approved", "delivered", "failed", "outage", "not-eligible"});
 
 }  // namespace
 

@@ -41,7 +41,8 @@ std::optional<std::string> text(const json::object& object, std::string_view key
   return std::string(value->get_string());
 }
 
-std::optional<std::pair<sealed_store::GuardKey, sealed_store::GuardValue>> parse_guard(const json::value& value) {
+std::optional<std::pair<sealed_store::GuardKey, sealed_store::GuardValue>> parse_guard(
+    const json::value& value) {
   const auto* object = value.if_object();
   if (object == nullptr) return std::nullopt;
   const auto subject = hex_array<16>(object->if_contains("subject"));
@@ -50,7 +51,8 @@ std::optional<std::pair<sealed_store::GuardKey, sealed_store::GuardValue>> parse
   const auto unowned = integer<std::uint16_t>(*object, "unowned");
   const auto last = integer<std::int64_t>(*object, "last_ms");
   if (!subject || !counter || !failures || !unowned || !last) return std::nullopt;
-  return std::pair{sealed_store::GuardKey{*subject, *counter}, sealed_store::GuardValue{*failures, *unowned, {*last}}};
+  return std::pair{sealed_store::GuardKey{*subject, *counter},
+                   sealed_store::GuardValue{*failures, *unowned, {*last}}};
 }
 
 bool fill(sealed_store::LedgerEntry& entry, const json::object& object) {
@@ -65,10 +67,13 @@ bool fill(sealed_store::LedgerEntry& entry, const json::object& object) {
   const auto reference = text(object, "reference");
   const auto attempt = integer<std::uint64_t>(object, "attempt");
   const auto hash = hex_array<32>(object.if_contains("hash"));
-  if (!seq || !node || !time || !kind || !outcome || !subject || !channel || !operator_name || !reference || !attempt || !hash) return false;
+  if (!seq || !node || !time || !kind || !outcome || !subject || !channel || !operator_name || !reference ||
+      !attempt || !hash)
+    return false;
   entry.seq = *seq;
   entry.node = *node;
-  entry.event = {{*time}, *kind, *outcome, *subject, *channel, *operator_name, *reference, *attempt, std::nullopt};
+  entry.event = {{*time},        *kind,      *outcome, *subject,    *channel,
+                 *operator_name, *reference, *attempt, std::nullopt};
   entry.hash = *hash;
   return true;
 }
@@ -100,8 +105,11 @@ std::string entry_json(const sealed_store::LedgerEntry& entry) {
                    {"attempt", event.attempt}};
   if (event.guard) {
     const auto& [key, value] = *event.guard;
-    out["guard"] = {{"subject", base::to_hex(key.subject)}, {"counter", key.counter}, {"failures", value.failures},
-                    {"unowned", value.unowned}, {"last_ms", value.last.ms}};
+    out["guard"] = {{"subject", base::to_hex(key.subject)},
+                    {"counter", key.counter},
+                    {"failures", value.failures},
+                    {"unowned", value.unowned},
+                    {"last_ms", value.last.ms}};
   }
   if (entry.root) out["root"] = base::to_hex(*entry.root);
   if (entry.guard_hash) out["guard_hash"] = base::to_hex(*entry.guard_hash);
@@ -120,18 +128,23 @@ std::optional<sealed_store::LedgerEntry> parse_entry(std::string_view line) {
     entry.event.guard = parse_guard(*guard);
     if (!entry.event.guard) return std::nullopt;
   }
-  if (object.contains("root") && !(entry.root = hex_array<32>(object.if_contains("root")))) return std::nullopt;
-  if (object.contains("guard_hash") && !(entry.guard_hash = hex_array<32>(object.if_contains("guard_hash")))) return std::nullopt;
-  // Whatever the hash does not cover (the names, stray members, another spelling) must be what this code writes.
+  if (object.contains("root") && !(entry.root = hex_array<32>(object.if_contains("root"))))
+    return std::nullopt;
+  if (object.contains("guard_hash") && !(entry.guard_hash = hex_array<32>(object.if_contains("guard_hash"))))
+    return std::nullopt;
+  // Whatever the hash does not cover (the names, stray members, another spelling) must be what this code
+  // writes.
   if (entry_json(entry) != line) return std::nullopt;
   return entry;
 }
 
-std::string origin_of(const std::string& issuer, std::uint32_t node) { return issuer + "/ledger/" + std::to_string(node); }
+std::string origin_of(const std::string& issuer, std::uint32_t node) {
+  return issuer + "/ledger/" + std::to_string(node);
+}
 
 std::string checkpoint_text(const std::string& issuer, const sealed_store::Head& head) {
-  return origin_of(issuer, head.node) + "\n" + std::to_string(head.seq) + "\n" + base::to_base64(head.hash) + "\ntime " +
-         base::to_rfc3339(head.time) + "\n";
+  return origin_of(issuer, head.node) + "\n" + std::to_string(head.seq) + "\n" + base::to_base64(head.hash) +
+         "\ntime " + base::to_rfc3339(head.time) + "\n";
 }
 
 std::string signed_note(const std::string& body, const base::EcPublicKey& key, base::ByteView raw) {
@@ -157,7 +170,9 @@ NoteCheck check_note(std::string_view note, const std::vector<base::EcPublicKey>
   CheckpointBody parsed{lines[0], 0, {}, lines[3].substr(5)};
   const auto hash = base::from_base64(lines[2]);
   const auto [stop, error] = std::from_chars(lines[1].data(), lines[1].data() + lines[1].size(), parsed.seq);
-  if (error != std::errc() || stop != lines[1].data() + lines[1].size() || !hash || hash->size() != parsed.hash.size()) return check;
+  if (error != std::errc() || stop != lines[1].data() + lines[1].size() || !hash ||
+      hash->size() != parsed.hash.size())
+    return check;
   std::copy(hash->begin(), hash->end(), parsed.hash.begin());
   const std::string mark = "\u2014 " + lines[0] + " ";
   auto line = note.substr(blank + 2);
@@ -170,7 +185,8 @@ NoteCheck check_note(std::string_view note, const std::vector<base::EcPublicKey>
     const auto id = base::sha256({spki(key)});
     if (!std::equal(id.begin(), id.begin() + 4, signature->begin())) continue;
     check.known = true;
-    check.holds = check.holds || base::ecdsa_verify(key, base::sha256({base::view(body)}), base::ByteView(*signature).subspan(4));
+    check.holds = check.holds || base::ecdsa_verify(key, base::sha256({base::view(body)}),
+                                                    base::ByteView(*signature).subspan(4));
   }
   return check;
 }
@@ -181,12 +197,18 @@ std::string checkpoint_line(const std::string& note, const std::string& jwks) {
 
 std::string_view name(ExportVerdict verdict) {
   switch (verdict) {
-    case ExportVerdict::intact: return "intact";
-    case ExportVerdict::altered: return "altered";
-    case ExportVerdict::gap: return "gap";
-    case ExportVerdict::cut_tail: return "cut tail";
-    case ExportVerdict::unknown_key: return "unknown key";
-    case ExportVerdict::unreadable: return "unreadable";
+    case ExportVerdict::intact:
+      return "intact";
+    case ExportVerdict::altered:
+      return "altered";
+    case ExportVerdict::gap:
+      return "gap";
+    case ExportVerdict::cut_tail:
+      return "cut tail";
+    case ExportVerdict::unknown_key:
+      return "unknown key";
+    case ExportVerdict::unreadable:
+      return "unreadable";
   }
   std::abort();
 }
@@ -225,17 +247,25 @@ ExportReport verify_export(std::istream& in, const std::optional<std::vector<bas
       if (error) return fail(ExportVerdict::altered, last, "The checkpoint line is not JSON.");
       const auto* note = closing.get_object().if_contains("checkpoint");
       const auto* carried = closing.get_object().if_contains("keys");
-      if (note == nullptr || !note->is_string() || carried == nullptr) return fail(ExportVerdict::altered, last, "The checkpoint line has another shape.");
+      if (note == nullptr || !note->is_string() || carried == nullptr)
+        return fail(ExportVerdict::altered, last, "The checkpoint line has another shape.");
       report.own_keys = !keys.has_value();
       const auto used = keys ? keys : parse_key_set(json::serialize(*carried));
-      if (!used) return fail(ExportVerdict::altered, last, "The keys of the checkpoint line are not a JWK set.");
+      if (!used)
+        return fail(ExportVerdict::altered, last, "The keys of the checkpoint line are not a JWK set.");
       const auto check = check_note(note->get_string(), *used);
       if (!check.body) return fail(ExportVerdict::altered, last, "The checkpoint is not a signed note.");
-      if (!check.known) return fail(ExportVerdict::unknown_key, last, "The checkpoint is signed by a key that is not among those given.");
-      if (!check.holds) return fail(ExportVerdict::altered, last, "The checkpoint's signature does not hold.");
-      if (check.body->seq > last) return fail(ExportVerdict::cut_tail, last, "The checkpoint is beyond the last entry.");
-      if (std::getline(in, line)) return fail(ExportVerdict::altered, last, "There is something after the checkpoint.");
-      if (check.body->seq != last || check.body->hash != previous) return fail(ExportVerdict::altered, last, "The chain does not end in the checkpoint's hash.");
+      if (!check.known)
+        return fail(ExportVerdict::unknown_key, last,
+                    "The checkpoint is signed by a key that is not among those given.");
+      if (!check.holds)
+        return fail(ExportVerdict::altered, last, "The checkpoint's signature does not hold.");
+      if (check.body->seq > last)
+        return fail(ExportVerdict::cut_tail, last, "The checkpoint is beyond the last entry.");
+      if (std::getline(in, line))
+        return fail(ExportVerdict::altered, last, "There is something after the checkpoint.");
+      if (check.body->seq != last || check.body->hash != previous)
+        return fail(ExportVerdict::altered, last, "The chain does not end in the checkpoint's hash.");
       return fail(ExportVerdict::intact, last, "Every entry is in its place, up to the signed checkpoint.");
     }
     const auto entry = parse_entry(line);
@@ -244,9 +274,11 @@ ExportReport verify_export(std::istream& in, const std::optional<std::vector<bas
     if (!first && entry->seq != last + 1) {
       // Two entries exchanged are an alteration; entries that are not there are a gap.
       const bool exchanged = entry->seq <= last;
-      return fail(exchanged ? ExportVerdict::altered : ExportVerdict::gap, last + 1, "An entry is missing, or not in its place.");
+      return fail(exchanged ? ExportVerdict::altered : ExportVerdict::gap, last + 1,
+                  "An entry is missing, or not in its place.");
     }
-    if (sealed_store::chain_hash(previous, *entry) != entry->hash) return fail(ExportVerdict::altered, entry->seq, "An entry's hash does not hold.");
+    if (sealed_store::chain_hash(previous, *entry) != entry->hash)
+      return fail(ExportVerdict::altered, entry->seq, "An entry's hash does not hold.");
     previous = entry->hash;
     last = entry->seq;
     first = false;

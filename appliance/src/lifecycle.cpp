@@ -17,14 +17,17 @@ bool refills_left(const SubjectRecord& record, const Policy& policy, base::Insta
 }
 
 // A half counts while its credential does, and an electronic one made on demand for its own shorter time.
-bool alive(const std::optional<ProvisionalHalf>& half, base::Instant now) { return half && now < half->dies; }
+bool alive(const std::optional<ProvisionalHalf>& half, base::Instant now) {
+  return half && now < half->dies;
+}
 
 void forget_before(std::vector<base::Instant>& sent, base::Instant limit) {
   std::erase_if(sent, [limit](base::Instant at) { return at <= limit; });
 }
 
 std::size_t sent_since(const std::vector<base::Instant>& sent, base::Instant limit) {
-  return static_cast<std::size_t>(std::ranges::count_if(sent, [limit](base::Instant at) { return at > limit; }));
+  return static_cast<std::size_t>(
+      std::ranges::count_if(sent, [limit](base::Instant at) { return at > limit; }));
 }
 
 }  // namespace
@@ -33,15 +36,18 @@ Against against(const SubjectRecord& record, bool whole, base::Instant now) {
   switch (state_of(record, now)) {
     case State::provisional: {
       const auto& halves = std::get<Provisional>(record.state);
-      if (whole) return alive(halves.first, now) && alive(halves.second, now) ? Against::halves : Against::nothing;
+      if (whole)
+        return alive(halves.first, now) && alive(halves.second, now) ? Against::halves : Against::nothing;
       return !halves.counter && alive(halves.first, now) ? Against::first_half : Against::nothing;
     }
     case State::active:
-    case State::expired: return whole ? Against::nothing : Against::definitive;
+    case State::expired:
+      return whole ? Against::nothing : Against::definitive;
     case State::none:
     case State::lapsed:
     case State::blocked:
-    case State::revoked: return Against::nothing;
+    case State::revoked:
+      return Against::nothing;
   }
   std::abort();
 }
@@ -51,19 +57,22 @@ PinDecision decide(const SubjectRecord& record, const PinShown& input, base::Ins
   if (!input.match || input.against == Against::nothing) return decision;
   const bool verify = input.use == Use::verify;
   switch (input.against) {
-    case Against::nothing: return decision;
+    case Against::nothing:
+      return decision;
     case Against::first_half:
-      // Attack: (1) hold the first half, (2) guess at the second nine times, (3) show the first half to refill, (4) go on.
-      // So the first half alone never clears the count.
+      // Attack: (1) hold the first half, (2) guess at the second nine times, (3) show the first half to
+      // refill, (4) go on. So the first half alone never clears the count.
       if (verify) decision = {PinDecision::Outcome::accepted, Presented::first_half, false};
       return decision;
     case Against::halves:
-      if (verify || input.use == Use::activate) decision = {PinDecision::Outcome::accepted, Presented::provisional, true};
+      if (verify || input.use == Use::activate)
+        decision = {PinDecision::Outcome::accepted, Presented::provisional, true};
       return decision;
     case Against::definitive: {
       if (input.use == Use::activate) return decision;
       const bool expired = state_of(record, now) == State::expired && input.use != Use::renew;
-      decision = {expired ? PinDecision::Outcome::expired : PinDecision::Outcome::accepted, Presented::definitive, true};
+      decision = {expired ? PinDecision::Outcome::expired : PinDecision::Outcome::accepted,
+                  Presented::definitive, true};
       return decision;
     }
   }
@@ -79,7 +88,8 @@ std::vector<Scope> scopes(Presented presented, Level level) {
   return out;
 }
 
-std::variant<Refusal, IssueDecision> decide(const SubjectRecord& record, const Issue& input, const Policy& policy, base::Instant now) {
+std::variant<Refusal, IssueDecision> decide(const SubjectRecord& record, const Issue& input,
+                                            const Policy& policy, base::Instant now) {
   const State state = state_of(record, now);
   switch (input.way) {
     case Way::portal:
@@ -91,10 +101,10 @@ std::variant<Refusal, IssueDecision> decide(const SubjectRecord& record, const I
         const auto count = revoked != nullptr ? CountEffect::end_all : CountEffect::end_unowned;
         return IssueDecision{Level::dispositive, count, false, true};
       }
-      // Attack: (1) photograph a health card, (2) revoke at the portal by a link to one's own address, (3) request a new PIN
-      // to one's own address. The post must go where it always went, for 30 days.
-      if (input.way == Way::portal && revoked != nullptr && revoked->by_portal && now < revoked->at + base::days(30) &&
-          !input.registered_postal) {
+      // Attack: (1) photograph a health card, (2) revoke at the portal by a link to one's own address, (3)
+      // request a new PIN to one's own address. The post must go where it always went, for 30 days.
+      if (input.way == Way::portal && revoked != nullptr && revoked->by_portal &&
+          now < revoked->at + base::days(30) && !input.registered_postal) {
         return Refusal::branch_required;
       }
       if (revoked == nullptr) return IssueDecision{Level::ordinary, CountEffect::end_unowned, false, false};
@@ -104,7 +114,8 @@ std::variant<Refusal, IssueDecision> decide(const SubjectRecord& record, const I
     case Way::recovery: {
       if (recoverable(record, now) != Recoverable::yes) return Refusal::no_credential;
       if (!refills_left(record, policy, now)) return Refusal::branch_required;
-      return IssueDecision{policy.recovery.keeps_level ? record.level : Level::ordinary, CountEffect::end_all, true, false};
+      return IssueDecision{policy.recovery.keeps_level ? record.level : Level::ordinary, CountEffect::end_all,
+                           true, false};
     }
     case Way::substitution:
       if (!is_live(state)) return Refusal::no_credential;
@@ -127,32 +138,38 @@ SubjectRecord apply(SubjectRecord record, Issued input, const Policy& policy, ba
   record.conversion.reset();
   record.recovery.reset();
   record.revocation.reset();
-  std::erase_if(record.refills, [&](const Refill& refill) { return now >= refill.at + policy.recovery.window; });
+  std::erase_if(record.refills,
+                [&](const Refill& refill) { return now >= refill.at + policy.recovery.window; });
   if (input.decision.refill) record.refills.push_back({now, record.generation, false});
   return record;
 }
 
-SubjectRecord activate(SubjectRecord record, const PinVerifier& definitive, const Policy& policy, base::Instant now) {
+SubjectRecord activate(SubjectRecord record, const PinVerifier& definitive, const Policy& policy,
+                       base::Instant now) {
   record.state = Definitive{definitive, now + policy.credential.definitive_validity};
   record.first_access = now;
-  for (auto& refill : record.refills) refill.activated = refill.activated || refill.generation == record.generation;
+  for (auto& refill : record.refills)
+    refill.activated = refill.activated || refill.generation == record.generation;
   return record;
 }
 
-SubjectRecord renew(SubjectRecord record, const PinVerifier& definitive, const Policy& policy, base::Instant now) {
-  // A generation of its own, so that no verifier is ever computed over two PINs of one (index, generation, role).
+SubjectRecord renew(SubjectRecord record, const PinVerifier& definitive, const Policy& policy,
+                    base::Instant now) {
+  // A generation of its own, so that no verifier is ever computed over two PINs of one (index, generation,
+  // role).
   ++record.generation;
   record.state = Definitive{definitive, now + policy.credential.definitive_validity};
   return record;
 }
 
-std::variant<Refusal, SubjectRecord> send_half(SubjectRecord record, Medium medium, LetterRule rule, const Policy& policy,
-                                               base::Instant now) {
+std::variant<Refusal, SubjectRecord> send_half(SubjectRecord record, Medium medium, LetterRule rule,
+                                               const Policy& policy, base::Instant now) {
   auto& sent = medium == Medium::post ? record.letters : record.electronic;
   forget_before(sent, now - base::days(30));
   if (rule == LetterRule::refusable) {
     const auto today = sent_since(sent, now - base::days(1));
-    const bool full = medium == Medium::post ? today >= policy.halves.letters_per_day || sent.size() >= policy.halves.letters_per_30d
+    const bool full = medium == Medium::post ? today >= policy.halves.letters_per_day ||
+                                                   sent.size() >= policy.halves.letters_per_30d
                                              : today >= policy.halves.electronic_per_day;
     if (full) return Refusal::delivery_limit;
   }

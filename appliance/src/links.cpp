@@ -17,21 +17,30 @@ base::Task<std::variant<Reply, Id>> send_link(Session& session, Changes& changes
   auto verifier = co_await context.verifier.make(SecretRole::token, id, 0, token.characters());
   if (!verifier) co_return Reply(outage_of(verifier.error()));
   const base::Instant expires = session.now() + session.policy().recovery.link_validity;
-  const LinkRecord link{order.subject, order.credential, order.recovery, session.channel().label(), order.hint, order.to.medium,
-                        *verifier, false, expires};
+  const LinkRecord link{order.subject, order.credential, order.recovery, session.channel().label(),
+                        order.hint,    order.to.medium,  *verifier,      false,
+                        expires};
   const base::Secret text(token.characters());
-  const Parcel parcel{order.recovery ? MessageKind::recovery_link : MessageKind::revocation_link, std::move(order.to), order.subject,
-                      order.hint, &text, to_text(id), expires, std::nullopt};
+  const Parcel parcel{order.recovery ? MessageKind::recovery_link : MessageKind::revocation_link,
+                      std::move(order.to),
+                      order.subject,
+                      order.hint,
+                      &text,
+                      to_text(id),
+                      expires,
+                      std::nullopt};
   const auto posted = post(context, changes, parcel, session.now());
   if (const auto* refusal = std::get_if<Refusal>(&posted)) co_return session.answer(*refusal);
   changes.puts.push_back(context.put(Table::link, id, link, Queue::link, expires));
   co_return id;
 }
 
-base::Task<std::variant<Reply, RightToken>> confirm_link(Session& session, bool recovery, const std::string& link_id,
+base::Task<std::variant<Reply, RightToken>> confirm_link(Session& session, bool recovery,
+                                                         const std::string& link_id,
                                                          const std::optional<LinkToken>& token) {
   const auto& context = session.context();
-  const Answer nothing(Rejection{});  // of a link that is not there: ids are random, there is nothing to count
+  const Answer nothing(
+      Rejection{});  // of a link that is not there: ids are random, there is nothing to count
   const auto id = parse_id(link_id);
   if (!id) co_return session.answer(nothing);
   const auto found = context.load<LinkRecord>(Table::link, *id);
@@ -47,28 +56,33 @@ base::Task<std::variant<Reply, RightToken>> confirm_link(Session& session, bool 
                      subject.record.credential == (*link)->credential;
   if (!alive) co_return session.answer(nothing);
 
-  const auto where = session.gate(*id, guard::Counter::link, recovery ? "recovery-token" : "revocation-token", true);
+  const auto where =
+      session.gate(*id, guard::Counter::link, recovery ? "recovery-token" : "revocation-token", true);
   const GuardValue count = context.store.guard(where.key);
   // The fifth wrong token killed it: a dead link and a link that never was answer alike.
   if (!guard::look(count, where.limits, session.now()).open()) co_return session.answer(nothing);
   auto charged = co_await session.charge(where);
   if (auto* refused = std::get_if<Reply>(&charged)) co_return std::move(*refused);
   const base::Secret shown = token ? base::Secret(token->characters()) : base::Secret(kTokenCharacters);
-  auto evaluation = co_await context.verifier.secret(std::get<ChargedAttempt>(std::move(charged)), SecretRole::token, *id,
-                                                     token ? &(*link)->token : nullptr, shown);
-  if (auto* failed = std::get_if<NotEvaluated>(&evaluation)) co_return session.not_evaluated(std::move(*failed), where.endpoint);
+  auto evaluation =
+      co_await context.verifier.secret(std::get<ChargedAttempt>(std::move(charged)), SecretRole::token, *id,
+                                       token ? &(*link)->token : nullptr, shown);
+  if (auto* failed = std::get_if<NotEvaluated>(&evaluation))
+    co_return session.not_evaluated(std::move(*failed), where.endpoint);
   auto& evaluated = std::get<Evaluated>(evaluation);
   if (!evaluated.match) {
     Changes counts{.witnessed = false};
     Answer refused(session.rejection(evaluated.attempt, where.limits));
-    co_return co_await session.settle(std::move(evaluated.attempt), std::nullopt, EventOutcome::rejected, std::move(counts), std::move(refused));
+    co_return co_await session.settle(std::move(evaluated.attempt), std::nullopt, EventOutcome::rejected,
+                                      std::move(counts), std::move(refused));
   }
   co_return RightToken{*id, std::move(**link), std::move(evaluated.attempt), std::move(subject)};
 }
 
 void close_link(Session& session, Changes& changes, RightToken& link) {
   link.link.used = true;
-  changes.puts.push_back(session.context().put(Table::link, link.id, link.link, Queue::link, link.link.expires));
+  changes.puts.push_back(
+      session.context().put(Table::link, link.id, link.link, Queue::link, link.link.expires));
   auto& record = link.subject.record;
   (link.link.recovery ? record.recovery : record.revocation).reset();
 }

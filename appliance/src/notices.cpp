@@ -25,15 +25,16 @@ base::Task<bool> notify(const Context& context, SubjectIndex subject, NoticeEven
 
 }  // namespace
 
-void add_notices(const Context& context, sealed_store::Changes& changes, const RegisteredContacts& before, const SubjectIndex& subject,
-                 const std::string& hint, NoticeEvent event, base::Instant now) {
+void add_notices(const Context& context, sealed_store::Changes& changes, const RegisteredContacts& before,
+                 const SubjectIndex& subject, const std::string& hint, NoticeEvent event, base::Instant now) {
   const Contacts contacts = plain(before);
   bool sent = false;
   for (const Medium medium : {Medium::sms, Medium::email, Medium::pec, Medium::post}) {
     if (medium == Medium::post && sent) break;
     auto to = destination(medium, contacts);
     if (!to) continue;
-    const Parcel parcel{MessageKind::notice, std::move(*to), subject, hint, nullptr, {}, now + kNoticeValidity, event};
+    const Parcel parcel{MessageKind::notice,   std::move(*to), subject, hint, nullptr, {},
+                        now + kNoticeValidity, event};
     if (std::holds_alternative<Id>(post(context, changes, parcel, now))) {
       sent = true;
     } else {

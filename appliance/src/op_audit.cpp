@@ -6,11 +6,15 @@
 
 namespace sigillo::appliance {
 
-base::Task<Reply> run(Session& session, const GetKeys&) { co_return session.answer(KeySet{key_set(session.context().keys)}); }
+base::Task<Reply> run(Session& session, const GetKeys&) {
+  co_return session.answer(KeySet{key_set(session.context().keys)});
+}
 
 base::Task<Reply> run(Session& session, const ReadLedger& request) {
   // Reading the ledger is in the ledger, before what was read leaves.
-  Changes changes{.events = {session.event(EventKind::ledger_read, {}, EventOutcome::none, std::to_string(request.after))}, .witnessed = false};
+  Changes changes{.events = {session.event(EventKind::ledger_read, {}, EventOutcome::none,
+                                           std::to_string(request.after))},
+                  .witnessed = false};
   auto committed = co_await session.context().store.commit(std::move(changes));
   if (!committed) co_return outage_of(committed.error());
   co_await session.context().dispatcher.hop();
@@ -32,7 +36,8 @@ base::Task<Reply> run(Session& session, const GetCheckpoint&) {
   const auto digest = base::sha256({base::view(text)});
   auto signature = co_await context.dispatcher.sign(context.keys.ledger, digest);
   if (!signature) co_return outage_of(signature.error());
-  const auto key = std::ranges::find_if(context.keys.published, [&](const PublicKeyEntry& e) { return e.kid == context.keys.ledger_kid; });
+  const auto key = std::ranges::find_if(
+      context.keys.published, [&](const PublicKeyEntry& e) { return e.kid == context.keys.ledger_kid; });
   co_return session.answer(Checkpoint{signed_note(text, key->key, *signature)});
 }
 

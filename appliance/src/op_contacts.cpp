@@ -12,18 +12,23 @@ constexpr base::Duration kContactWindow = base::days(30);
 
 std::optional<Registered<std::string>>* registered_of(RegisteredContacts& contacts, Medium medium) {
   switch (medium) {
-    case Medium::sms: return &contacts.mobile;
-    case Medium::email: return &contacts.email;
-    case Medium::pec: return &contacts.pec;
+    case Medium::sms:
+      return &contacts.mobile;
+    case Medium::email:
+      return &contacts.email;
+    case Medium::pec:
+      return &contacts.pec;
     case Medium::post:
     case Medium::voice:
-    case Medium::counter: return nullptr;
+    case Medium::counter:
+      return nullptr;
   }
   std::abort();
 }
 
 template <class Stored, class Given>
-void replace(std::optional<Registered<Stored>>& registered, const std::optional<Given>& given, base::Instant now) {
+void replace(std::optional<Registered<Stored>>& registered, const std::optional<Given>& given,
+             base::Instant now) {
   if (!given || (registered && static_cast<const Given&>(registered->value) == *given)) return;
   Registered<Stored> fresh;
   static_cast<Given&>(fresh.value) = *given;
@@ -32,25 +37,28 @@ void replace(std::optional<Registered<Stored>>& registered, const std::optional<
 }
 
 bool replaces(const RegisteredContacts& known, const Contacts& given) {
-  return (known.mobile && given.mobile) || (known.email && given.email) || (known.pec && given.pec) || (known.phone && given.phone) ||
-         (known.postal && given.postal);
+  return (known.mobile && given.mobile) || (known.email && given.email) || (known.pec && given.pec) ||
+         (known.phone && given.phone) || (known.postal && given.postal);
 }
 
 // The change itself, the same for all three roles.
-base::Task<std::variant<Reply, ContactsNow>> change(Session& session, Changes& changes, const SubjectIndex& index, SubjectRecord& record,
+base::Task<std::variant<Reply, ContactsNow>> change(Session& session, Changes& changes,
+                                                    const SubjectIndex& index, SubjectRecord& record,
                                                     const ChangeContacts& request) {
   const RegisteredContacts before = record.contacts;
   register_contacts(record.contacts, request.contacts, session.now());
   if (request.health_card) {
     const auto card = health_card_secret(*request.health_card);
-    auto verifier = co_await session.context().verifier.make(SecretRole::health_card, index, 0, card.expose());
+    auto verifier =
+        co_await session.context().verifier.make(SecretRole::health_card, index, 0, card.expose());
     if (!verifier) co_return Reply(outage_of(verifier.error()));
     record.health_card = *verifier;
   }
   co_await note_contact_use(session, changes, index, request.contacts);
   changes.events.push_back(session.event(EventKind::contacts_changed, index));
   changes.puts.push_back(put_subject(session.context(), index, record));
-  add_notices(session.context(), changes, before, index, request.subject.hint(), NoticeEvent::contacts_changed, session.now());
+  add_notices(session.context(), changes, before, index, request.subject.hint(),
+              NoticeEvent::contacts_changed, session.now());
   co_return masked(record.contacts);
 }
 
@@ -83,11 +91,13 @@ ContactsNow masked(const RegisteredContacts& contacts) {
     if (!contact) return std::nullopt;
     return mask(contact->value);
   };
-  return {shown(contacts.mobile, masked_number), shown(contacts.email, masked_mail), shown(contacts.pec, masked_mail),
-          shown(contacts.phone, masked_number), shown(contacts.postal, masked_postal)};
+  return {shown(contacts.mobile, masked_number), shown(contacts.email, masked_mail),
+          shown(contacts.pec, masked_mail), shown(contacts.phone, masked_number),
+          shown(contacts.postal, masked_postal)};
 }
 
-base::Task<bool> note_contact_use(Session& session, Changes& changes, SubjectIndex subject, const Contacts& given) {
+base::Task<bool> note_contact_use(Session& session, Changes& changes, SubjectIndex subject,
+                                  const Contacts& given) {
   bool alarmed = false;
   for (const auto* contact : {&given.mobile, &given.email}) {
     if (!*contact) continue;
@@ -107,7 +117,8 @@ base::Task<bool> note_contact_use(Session& session, Changes& changes, SubjectInd
       changes.events.push_back(session.event(EventKind::shared_contact, subject));
       base::log::warn("alarm", {{"kind", "shared-contact"}, {"channel", session.channel().label()}});
     }
-    changes.puts.push_back(session.context().put(Table::contact_use, *index, record, Queue::contact_use, session.now() + kContactWindow));
+    changes.puts.push_back(session.context().put(Table::contact_use, *index, record, Queue::contact_use,
+                                                 session.now() + kContactWindow));
   }
   co_return alarmed;
 }
@@ -133,7 +144,8 @@ base::Task<Reply> run(Session& session, const ChangeContacts& request) {
     Answer answer(std::get<ContactsNow>(std::move(changed)));
     co_return co_await session.commit(std::move(changes), std::move(answer));
   }
-  auto shown = co_await session.attempt(index, std::move(subject.record), lifecycle::Use::change_contacts, "contacts", *request.pin);
+  auto shown = co_await session.attempt(index, std::move(subject.record), lifecycle::Use::change_contacts,
+                                        "contacts", *request.pin);
   if (auto* reply = std::get_if<Reply>(&shown)) co_return std::move(*reply);
   auto& accepted = std::get<Session::Accepted>(shown);
   auto changed = co_await change(session, changes, index, accepted.record, request);
@@ -142,7 +154,8 @@ base::Task<Reply> run(Session& session, const ChangeContacts& request) {
     co_return co_await session.settle_outage(std::move(accepted), cause);
   }
   Answer answer(std::get<ContactsNow>(std::move(changed)));
-  co_return co_await session.settle(std::move(accepted.attempt), GuardValue{}, EventOutcome::verified, std::move(changes), std::move(answer));
+  co_return co_await session.settle(std::move(accepted.attempt), GuardValue{}, EventOutcome::verified,
+                                    std::move(changes), std::move(answer));
 }
 
 base::Task<Reply> run(Session& session, const GetStatus& request) {
@@ -162,8 +175,10 @@ base::Task<Reply> run(Session& session, const GetStatus& request) {
     status.level = record.level;
     status.issued_at = record.issued;
     status.first_access_at = record.first_access;
-    if (const auto* provisional = std::get_if<Provisional>(&record.state)) status.expires_at = provisional->expires;
-    if (const auto* definitive = std::get_if<Definitive>(&record.state)) status.expires_at = definitive->expires;
+    if (const auto* provisional = std::get_if<Provisional>(&record.state))
+      status.expires_at = provisional->expires;
+    if (const auto* definitive = std::get_if<Definitive>(&record.state))
+      status.expires_at = definitive->expires;
     status.contacts = masked(record.contacts);
   }
   for (const auto& issued : record.deliveries) {
@@ -171,7 +186,9 @@ base::Task<Reply> run(Session& session, const GetStatus& request) {
     if (!delivery) co_return Outage::store_unavailable;
     // What was handed over at once left nothing in the outbox; what is made on demand has not left yet.
     const bool handed = issued.medium == Medium::voice || issued.medium == Medium::counter;
-    const auto state = *delivery ? seen(**delivery, session.now()) : handed ? DeliveryState::delivered : DeliveryState::queued;
+    const auto state = *delivery ? seen(**delivery, session.now())
+                       : handed  ? DeliveryState::delivered
+                                 : DeliveryState::queued;
     status.deliveries.push_back({issued.half, issued.medium, state});
   }
   Changes changes{.events = {session.event(EventKind::status_read, index)}, .witnessed = false};

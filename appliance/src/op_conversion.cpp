@@ -1,4 +1,5 @@
-// Conversions by their four routes, with four eyes; and authorizations, granted at once or deferred until one.
+// Conversions by their four routes, with four eyes; and authorizations, granted at once or deferred until
+// one.
 #include "notices.hpp"
 #include "ops.hpp"
 #include "receipts.hpp"
@@ -6,12 +7,20 @@
 namespace sigillo::appliance {
 namespace {
 
-StoredEvidence stored(const Session& session, const Evidence& evidence, const std::optional<std::string>& operator_name) {
-  return {evidence.route.value_or(Route::in_person), evidence.form_sha256.value_or(""), evidence.document.type, evidence.document.number,
-          evidence.document.sha256.value_or(""), operator_name.value_or(""), {evidence.document.expires}, session.now()};
+StoredEvidence stored(const Session& session, const Evidence& evidence,
+                      const std::optional<std::string>& operator_name) {
+  return {evidence.route.value_or(Route::in_person),
+          evidence.form_sha256.value_or(""),
+          evidence.document.type,
+          evidence.document.number,
+          evidence.document.sha256.value_or(""),
+          operator_name.value_or(""),
+          {evidence.document.expires},
+          session.now()};
 }
 
-base::Result<std::vector<DeferredClaim>> deferred_claims(const Session& session, const SubjectRecord& record) {
+base::Result<std::vector<DeferredClaim>> deferred_claims(const Session& session,
+                                                         const SubjectRecord& record) {
   std::vector<DeferredClaim> out;
   for (const auto& id : record.deferred) {
     SIGILLO_TRY(const auto claim, session.context().load<AuthorizationRecord>(Table::authorization, id));
@@ -34,7 +43,8 @@ base::Task<std::variant<Reply, Open>> open(Session& session, const std::string& 
   if (!*found) co_return session.answer(Refusal::not_found);
   auto loaded = co_await load(session, (*found)->subject);
   if (auto* reply = std::get_if<Reply>(&loaded)) co_return std::move(*reply);
-  auto again = session.context().load<ConversionRecord>(Table::conversion, *id);  // as it stands under the turn
+  auto again =
+      session.context().load<ConversionRecord>(Table::conversion, *id);  // as it stands under the turn
   if (!again || !*again) co_return Reply(Outage::store_unavailable);
   co_return Open{*id, std::get<Loaded>(std::move(loaded)), std::move(**again)};
 }
@@ -43,11 +53,14 @@ bool may_see(const Session& session, const ConversionRecord& conversion) {
   return session.role() != Role::portal || conversion.channel == session.channel().label();
 }
 
-bool decided(ConversionState state) { return state == ConversionState::approved || state == ConversionState::rejected; }
+bool decided(ConversionState state) {
+  return state == ConversionState::approved || state == ConversionState::rejected;
+}
 
 // A credential that ended since takes its conversion with it.
 bool still_open(const Open& open) {
-  return open.subject.record.conversion == open.id && open.subject.record.credential == open.conversion.credential;
+  return open.subject.record.conversion == open.id &&
+         open.subject.record.credential == open.conversion.credential;
 }
 
 std::optional<Refusal> evidence_refusal(const Session& session, const Evidence& evidence) {
@@ -55,7 +68,8 @@ std::optional<Refusal> evidence_refusal(const Session& session, const Evidence& 
   return std::nullopt;
 }
 
-base::Result<void> approve(Session& session, Changes& changes, const SubjectIndex& index, SubjectRecord& record) {
+base::Result<void> approve(Session& session, Changes& changes, const SubjectIndex& index,
+                           SubjectRecord& record) {
   record = lifecycle::convert(std::move(record));
   SIGILLO_CHECK(turn_deferred(session, changes, index, record, AuthorizationState::granted));
   changes.puts.push_back(put_subject(session.context(), index, record));
@@ -68,13 +82,22 @@ base::Task<Reply> convert_at_branch(Session& session, Loaded& loaded, const Open
   if (const auto refusal = evidence_refusal(session, *request.evidence)) co_return session.answer(*refusal);
   const State state = state_of(record, session.now());
   // Only a definitive PIN converts; at a branch a provisional one is substituted instead.
-  if (state != State::active && state != State::expired) co_return co_await session.deny(index, Refusal::no_credential);
-  if (record.level == Level::dispositive) co_return co_await session.deny(index, Refusal::already_dispositive);
+  if (state != State::active && state != State::expired)
+    co_return co_await session.deny(index, Refusal::no_credential);
+  if (record.level == Level::dispositive)
+    co_return co_await session.deny(index, Refusal::already_dispositive);
   const Id id = random_id();
-  const ConversionRecord conversion{index, record.credential, ConversionState::approved, session.channel().label(), session.now(),
-                                    stored(session, *request.evidence, request.operator_name), request.operator_name, std::nullopt};
+  const ConversionRecord conversion{index,
+                                    record.credential,
+                                    ConversionState::approved,
+                                    session.channel().label(),
+                                    session.now(),
+                                    stored(session, *request.evidence, request.operator_name),
+                                    request.operator_name,
+                                    std::nullopt};
   Changes changes;
-  changes.events.push_back(session.event(EventKind::conversion_decided, index, EventOutcome::approved, to_text(id)));
+  changes.events.push_back(
+      session.event(EventKind::conversion_decided, index, EventOutcome::approved, to_text(id)));
   changes.puts.push_back(session.context().put(Table::conversion, id, conversion));
   if (!approve(session, changes, index, record)) co_return Outage::store_unavailable;
   Answer answer(ConversionOpened{to_text(id), ConversionState::approved, false});
@@ -82,25 +105,32 @@ base::Task<Reply> convert_at_branch(Session& session, Loaded& loaded, const Open
 }
 
 ReceiptClaims claims_of(const Session& session, const AuthorizationRecord& record) {
-  ReceiptClaims claims{.audience = channel_uri(session.role(), session.channel().name), .pseudonym = record.pseudonym, .jti = record.receipt,
-                       .issued = session.now(), .level = record.level, .presented = Presented::definitive,
-                       .scopes = lifecycle::scopes(Presented::definitive, record.level), .seq = record.seq};
-  claims.act = ReceiptClaims::Act{record.type, record.reference, record.sha256, record.state, record.effective};
+  ReceiptClaims claims{.audience = channel_uri(session.role(), session.channel().name),
+                       .pseudonym = record.pseudonym,
+                       .jti = record.receipt,
+                       .issued = session.now(),
+                       .level = record.level,
+                       .presented = Presented::definitive,
+                       .scopes = lifecycle::scopes(Presented::definitive, record.level),
+                       .seq = record.seq};
+  claims.act =
+      ReceiptClaims::Act{record.type, record.reference, record.sha256, record.state, record.effective};
   return claims;
 }
 
 }  // namespace
 
-base::Result<void> turn_deferred(Session& session, Changes& changes, const SubjectIndex& subject, SubjectRecord& record,
-                                 AuthorizationState to) {
+base::Result<void> turn_deferred(Session& session, Changes& changes, const SubjectIndex& subject,
+                                 SubjectRecord& record, AuthorizationState to) {
   for (const auto& id : record.deferred) {
     SIGILLO_TRY(auto claim, session.context().load<AuthorizationRecord>(Table::authorization, id));
     if (!claim || claim->state != AuthorizationState::deferred) continue;
     claim->state = to;  // `effective` stays the date on which it was made
     if (to == AuthorizationState::granted) claim->level = Level::dispositive;
     changes.puts.push_back(session.context().put(Table::authorization, id, *claim));
-    changes.events.push_back(session.event(EventKind::authorization_turned, subject,
-                                           to == AuthorizationState::granted ? EventOutcome::granted : EventOutcome::voided, to_text(id)));
+    changes.events.push_back(session.event(
+        EventKind::authorization_turned, subject,
+        to == AuthorizationState::granted ? EventOutcome::granted : EventOutcome::voided, to_text(id)));
   }
   record.deferred.clear();
   return base::ok();
@@ -114,24 +144,34 @@ base::Task<Reply> run(Session& session, const OpenConversion& request) {
   if (session.role() == Role::branch) co_return co_await convert_at_branch(session, subject, request);
 
   const auto index = subject.index;
-  auto shown = co_await session.attempt(index, std::move(subject.record), lifecycle::Use::convert, "convert", *request.pin);
+  auto shown = co_await session.attempt(index, std::move(subject.record), lifecycle::Use::convert, "convert",
+                                        *request.pin);
   if (auto* reply = std::get_if<Reply>(&shown)) co_return std::move(*reply);
   auto& accepted = std::get<Session::Accepted>(shown);
   if (accepted.record.level == Level::dispositive) {
     Changes nothing{.witnessed = false};
     Answer refused(Refusal::already_dispositive);
-    co_return co_await session.settle(std::move(accepted.attempt), GuardValue{}, EventOutcome::verified, std::move(nothing), std::move(refused));
+    co_return co_await session.settle(std::move(accepted.attempt), GuardValue{}, EventOutcome::verified,
+                                      std::move(nothing), std::move(refused));
   }
   const Id id = random_id();
-  const ConversionRecord conversion{index, accepted.record.credential, ConversionState::awaiting_evidence, session.channel().label(),
-                                    session.now(), std::nullopt, std::nullopt, std::nullopt};
+  const ConversionRecord conversion{index,
+                                    accepted.record.credential,
+                                    ConversionState::awaiting_evidence,
+                                    session.channel().label(),
+                                    session.now(),
+                                    std::nullopt,
+                                    std::nullopt,
+                                    std::nullopt};
   accepted.record.conversion = id;  // an earlier one that was never decided is left behind
   Changes changes;
-  changes.events.push_back(session.event(EventKind::conversion_opened, index, EventOutcome::verified, to_text(id)));
+  changes.events.push_back(
+      session.event(EventKind::conversion_opened, index, EventOutcome::verified, to_text(id)));
   changes.puts.push_back(session.context().put(Table::conversion, id, conversion));
   changes.puts.push_back(put_subject(session.context(), index, accepted.record));
   Answer answer(ConversionOpened{to_text(id), ConversionState::awaiting_evidence, true});
-  co_return co_await session.settle(std::move(accepted.attempt), GuardValue{}, EventOutcome::verified, std::move(changes), std::move(answer));
+  co_return co_await session.settle(std::move(accepted.attempt), GuardValue{}, EventOutcome::verified,
+                                    std::move(changes), std::move(answer));
 }
 
 base::Task<Reply> run(Session& session, const SubmitEvidence& request) {
@@ -147,7 +187,8 @@ base::Task<Reply> run(Session& session, const SubmitEvidence& request) {
   it.conversion.evidence = stored(session, request.evidence, request.operator_name);
   it.conversion.state = ConversionState::in_review;
   Changes changes;
-  changes.events.push_back(session.event(EventKind::evidence_registered, it.subject.index, EventOutcome::none, request.conversion_id));
+  changes.events.push_back(session.event(EventKind::evidence_registered, it.subject.index, EventOutcome::none,
+                                         request.conversion_id));
   changes.puts.push_back(session.context().put(Table::conversion, it.id, it.conversion));
   Answer answer(ConversionView{request.conversion_id, it.conversion.state, {}});
   co_return co_await session.commit(std::move(changes), std::move(answer));
@@ -162,8 +203,10 @@ base::Task<Reply> run(Session& session, const DecideConversion& request) {
   if (decided(it.conversion.state) || !still_open(it)) {
     co_return co_await session.deny(index, Refusal::already_decided, request.conversion_id);
   }
-  if (!it.conversion.evidence) co_return co_await session.deny(index, Refusal::invalid_evidence, request.conversion_id);
-  // Attack: (1) register forged evidence as an operator, (2) approve it oneself, in another spelling or by another channel.
+  if (!it.conversion.evidence)
+    co_return co_await session.deny(index, Refusal::invalid_evidence, request.conversion_id);
+  // Attack: (1) register forged evidence as an operator, (2) approve it oneself, in another spelling or by
+  // another channel.
   if (same_operator(it.conversion.evidence->operator_name, request.operator_name)) {
     co_return co_await session.deny(index, Refusal::four_eyes, request.conversion_id);
   }
@@ -171,7 +214,8 @@ base::Task<Reply> run(Session& session, const DecideConversion& request) {
   it.conversion.decided_by = request.operator_name;
   it.conversion.reason = request.reason;
   Changes changes;
-  changes.events.push_back(session.event(EventKind::conversion_decided, index, request.approve ? EventOutcome::approved : EventOutcome::refused,
+  changes.events.push_back(session.event(EventKind::conversion_decided, index,
+                                         request.approve ? EventOutcome::approved : EventOutcome::refused,
                                          request.conversion_id));
   changes.puts.push_back(session.context().put(Table::conversion, it.id, it.conversion));
   if (request.approve) {
@@ -200,14 +244,23 @@ base::Task<Reply> run(Session& session, const Authorize& request) {
   if (auto* reply = std::get_if<Reply>(&loaded)) co_return std::move(*reply);
   auto& subject = std::get<Loaded>(loaded);
   const auto index = subject.index;
-  auto shown = co_await session.attempt(index, std::move(subject.record), lifecycle::Use::authorize, "authorize", request.pin);
+  auto shown = co_await session.attempt(index, std::move(subject.record), lifecycle::Use::authorize,
+                                        "authorize", request.pin);
   if (auto* reply = std::get_if<Reply>(&shown)) co_return std::move(*reply);
   auto& accepted = std::get<Session::Accepted>(shown);
   const bool granted = accepted.record.level == Level::dispositive;
   const Id id = random_id();
-  AuthorizationRecord record{index, granted ? AuthorizationState::granted : AuthorizationState::deferred, accepted.record.level,
-                             session.channel().label(), request.action.type, request.action.reference, request.action.sha256,
-                             session.now(), accepted.attempt.seq(), random_id(), {}};
+  AuthorizationRecord record{index,
+                             granted ? AuthorizationState::granted : AuthorizationState::deferred,
+                             accepted.record.level,
+                             session.channel().label(),
+                             request.action.type,
+                             request.action.reference,
+                             request.action.sha256,
+                             session.now(),
+                             accepted.attempt.seq(),
+                             random_id(),
+                             {}};
   auto who = co_await pseudonym(session.context(), session.channel().label(), index);
   if (!who) {
     const auto cause = who.error();
@@ -220,14 +273,16 @@ base::Task<Reply> run(Session& session, const Authorize& request) {
     co_return co_await session.settle_outage(std::move(accepted), cause);
   }
   Changes changes;
-  changes.events.push_back(session.event(EventKind::authorized, index, granted ? EventOutcome::granted : EventOutcome::deferred, to_text(id)));
+  changes.events.push_back(session.event(
+      EventKind::authorized, index, granted ? EventOutcome::granted : EventOutcome::deferred, to_text(id)));
   changes.puts.push_back(session.context().put(Table::authorization, id, record));
   if (!granted) {
     accepted.record.deferred.push_back(id);
     changes.puts.push_back(put_subject(session.context(), index, accepted.record));
   }
   Answer answer(Authorization{to_text(id), record.state, record.effective, std::move(*receipt), true});
-  co_return co_await session.settle(std::move(accepted.attempt), GuardValue{}, EventOutcome::verified, std::move(changes), std::move(answer));
+  co_return co_await session.settle(std::move(accepted.attempt), GuardValue{}, EventOutcome::verified,
+                                    std::move(changes), std::move(answer));
 }
 
 base::Task<Reply> run(Session& session, const GetAuthorization& request) {
@@ -235,10 +290,12 @@ base::Task<Reply> run(Session& session, const GetAuthorization& request) {
   if (!id) co_return session.answer(Refusal::not_found);
   const auto record = session.context().load<AuthorizationRecord>(Table::authorization, *id);
   if (!record) co_return Outage::store_unavailable;
-  if (!*record || (*record)->channel != session.channel().label()) co_return session.answer(Refusal::not_found);
+  if (!*record || (*record)->channel != session.channel().label())
+    co_return session.answer(Refusal::not_found);
   auto receipt = co_await sign_receipt(session.context(), claims_of(session, **record));
   if (!receipt) co_return outage_of(receipt.error());
-  co_return session.answer(Authorization{request.authorization_id, (*record)->state, (*record)->effective, std::move(*receipt), false});
+  co_return session.answer(Authorization{request.authorization_id, (*record)->state, (*record)->effective,
+                                         std::move(*receipt), false});
 }
 
 }  // namespace sigillo::appliance

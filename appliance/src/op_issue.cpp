@@ -5,13 +5,18 @@
 namespace sigillo::appliance {
 namespace {
 
-bool electronic(Medium medium) { return medium == Medium::sms || medium == Medium::email || medium == Medium::pec; }
+bool electronic(Medium medium) {
+  return medium == Medium::sms || medium == Medium::email || medium == Medium::pec;
+}
 
 MessageKind kind_of(Half half) {
   switch (half) {
-    case Half::first: return MessageKind::first_half;
-    case Half::second: return MessageKind::second_half;
-    case Half::whole: return MessageKind::whole;
+    case Half::first:
+      return MessageKind::first_half;
+    case Half::second:
+      return MessageKind::second_half;
+    case Half::whole:
+      return MessageKind::whole;
   }
   std::abort();
 }
@@ -38,7 +43,8 @@ std::variant<Refusal, std::vector<Leg>> legs_of(Role role, const RequestPin& req
   } else if (role == Role::contact_centre) {
     possible = add(Half::first, Medium::post) && add(Half::second, Medium::voice);
   } else {
-    possible = add(Half::first, request.first_half_by ? request.first_half_by : first_electronic(request.contacts)) &&
+    possible = add(Half::first,
+                   request.first_half_by ? request.first_half_by : first_electronic(request.contacts)) &&
                add(Half::second, Medium::post);
   }
   if (!possible) return Refusal::delivery_not_possible;
@@ -59,13 +65,15 @@ struct MadeHalf {
   ProvisionalHalf half;
   DeliveryView view;
 };
-base::Task<std::variant<Reply, MadeHalf>> make_half(Session& session, Changes& changes, SubjectIndex subject, std::uint32_t generation,
-                                                    Half half, Parcel parcel, const Pin& pin) {
+base::Task<std::variant<Reply, MadeHalf>> make_half(Session& session, Changes& changes, SubjectIndex subject,
+                                                    std::uint32_t generation, Half half, Parcel parcel,
+                                                    const Pin& pin) {
   const auto& context = session.context();
   const auto role = half == Half::first ? SecretRole::first_half : SecretRole::second_half;
   auto verifier = co_await context.verifier.make(role, subject, generation, pin.characters());
   if (!verifier) co_return Reply(outage_of(verifier.error()));
-  MadeHalf made{{*verifier, parcel.to.medium, {}}, {{}, half, parcel.to.medium, parcel.to.masked(), std::nullopt}};
+  MadeHalf made{{*verifier, parcel.to.medium, {}},
+                {{}, half, parcel.to.medium, parcel.to.masked(), std::nullopt}};
   const auto shown = pin.shown();
   parcel.secret = &shown;
   if (parcel.to.medium == Medium::voice) {
@@ -107,21 +115,26 @@ base::Task<std::variant<Reply, Loaded>> load(Session& session, SubjectIndex inde
   co_return Loaded{index, std::move(turn), std::move(*record)};
 }
 
-sealed_store::Put put_subject(const Context& context, const SubjectIndex& index, const SubjectRecord& record) {
-  // The subject's queue holds it while something in it will have to be erased: a provisional credential's verifiers.
+sealed_store::Put put_subject(const Context& context, const SubjectIndex& index,
+                              const SubjectRecord& record) {
+  // The subject's queue holds it while something in it will have to be erased: a provisional credential's
+  // verifiers.
   const auto* provisional = std::get_if<Provisional>(&record.state);
-  if (provisional != nullptr) return context.put(Table::subject, index, record, Queue::subject, provisional->expires);
+  if (provisional != nullptr)
+    return context.put(Table::subject, index, record, Queue::subject, provisional->expires);
   return context.put(Table::subject, index, record);
 }
 
-base::Task<std::variant<Reply, IssuedCredential>> issue(Session& session, Changes& changes, SubjectRecord record, IssueOrder order) {
+base::Task<std::variant<Reply, IssuedCredential>> issue(Session& session, Changes& changes,
+                                                        SubjectRecord record, IssueOrder order) {
   const auto& context = session.context();
   auto halves = co_await draw_halves(session);
   if (!halves) co_return Reply(outage_of(halves.error()));
   const std::uint32_t generation = record.generation + 1;
   lifecycle::Issued issued{order.decision, random_id(), {}};
   const base::Instant expires = session.now() + session.policy().credential.provisional_validity;
-  IssuedCredential out{{to_text(issued.credential), State::provisional, order.decision.level, expires, {}}, false};
+  IssuedCredential out{{to_text(issued.credential), State::provisional, order.decision.level, expires, {}},
+                       false};
   auto withdrawn = co_await withdraw(session, changes, std::move(record.deliveries));
   if (!withdrawn) co_return Reply(Outage::store_unavailable);
   record.deliveries.clear();
@@ -134,7 +147,8 @@ base::Task<std::variant<Reply, IssuedCredential>> issue(Session& session, Change
         const Pin& pin = half == Half::first ? halves->first : halves->second;
         auto verifier = co_await context.verifier.make(role, order.subject, generation, pin.characters());
         if (!verifier) co_return Reply(outage_of(verifier.error()));
-        (half == Half::first ? issued.halves.first : issued.halves.second) = ProvisionalHalf{*verifier, Medium::counter, {}};
+        (half == Half::first ? issued.halves.first : issued.halves.second) =
+            ProvisionalHalf{*verifier, Medium::counter, {}};
       }
       issued.halves.counter = true;
       const auto whole = base::Secret::concat({halves->first.characters(), halves->second.characters()});
@@ -144,22 +158,26 @@ base::Task<std::variant<Reply, IssuedCredential>> issue(Session& session, Change
       if (auto* refusal = std::get_if<Refusal>(&handed)) co_return session.answer(*refusal);
       auto& done = std::get<Handed>(handed);
       record.deliveries.push_back({done.id, Half::whole, Medium::counter});
-      out.answer.deliveries.push_back({to_text(done.id), Half::whole, Medium::counter, leg.to.masked(), std::move(done.sealed)});
+      out.answer.deliveries.push_back(
+          {to_text(done.id), Half::whole, Medium::counter, leg.to.masked(), std::move(done.sealed)});
       out.secret = true;
       continue;
     }
-    const bool later = electronic(leg.to.medium) && session.policy().delivery.electronic_half == ElectronicHalf::on_demand &&
+    const bool later = electronic(leg.to.medium) &&
+                       session.policy().delivery.electronic_half == ElectronicHalf::on_demand &&
                        order.way != lifecycle::Way::recovery;
     if (later) {
       record.deliveries.push_back({Id{}, leg.half, leg.to.medium});  // made when it is asked for
       continue;
     }
     if (leg.to.medium == Medium::post) {
-      auto noted = lifecycle::send_half(std::move(record), Medium::post, lifecycle::LetterRule::counted_only, session.policy(), session.now());
+      auto noted = lifecycle::send_half(std::move(record), Medium::post, lifecycle::LetterRule::counted_only,
+                                        session.policy(), session.now());
       record = std::get<SubjectRecord>(std::move(noted));
     }
     const Pin& pin = leg.half == Half::first ? halves->first : halves->second;
-    auto made = co_await make_half(session, changes, order.subject, generation, leg.half, std::move(parcel), pin);
+    auto made =
+        co_await make_half(session, changes, order.subject, generation, leg.half, std::move(parcel), pin);
     if (auto* reply = std::get_if<Reply>(&made)) co_return std::move(*reply);
     auto& half = std::get<MadeHalf>(made);
     (leg.half == Half::first ? issued.halves.first : issued.halves.second) = half.half;
@@ -177,13 +195,18 @@ base::Task<std::variant<Reply, IssuedCredential>> issue(Session& session, Change
   co_return out;
 }
 
-void set_count(const Session& session, sealed_store::Event& event, const SubjectIndex& subject, lifecycle::CountEffect effect) {
+void set_count(const Session& session, sealed_store::Event& event, const SubjectIndex& subject,
+               lifecycle::CountEffect effect) {
   const auto key = Session::guard_key(subject, guard::Counter::pin);
   GuardValue value = session.context().store.guard(key);
   const GuardValue before = value;
   switch (effect) {
-    case lifecycle::CountEffect::end_all: value = {}; break;
-    case lifecycle::CountEffect::end_unowned: value.unowned = 0; break;
+    case lifecycle::CountEffect::end_all:
+      value = {};
+      break;
+    case lifecycle::CountEffect::end_unowned:
+      value.unowned = 0;
+      break;
   }
   if (!(value == before)) event.guard.emplace(key, value);
 }
@@ -207,13 +230,16 @@ base::Task<Reply> run(Session& session, const RequestPin& request) {
   auto& [index, turn, record] = std::get<Loaded>(loaded);
 
   const auto& registered = record.contacts.postal;
-  const bool same_postal = !registered || (request.contacts.postal && *request.contacts.postal == registered->value);
+  const bool same_postal =
+      !registered || (request.contacts.postal && *request.contacts.postal == registered->value);
   const lifecycle::Issue asked{way_of(session.role()), same_postal};
   const auto decision = lifecycle::decide(record, asked, session.policy(), session.now());
   if (const auto* refusal = std::get_if<Refusal>(&decision)) {
-    if (*refusal != Refusal::credential_exists || session.role() != Role::portal) co_return co_await session.deny(index, *refusal);
+    if (*refusal != Refusal::credential_exists || session.role() != Role::portal)
+      co_return co_await session.deny(index, *refusal);
     // The one answer that tells a portal that a subject exists: counted, and an alarm's material.
-    Changes told{.events = {session.event(EventKind::existence_told, index, EventOutcome::refused)}, .witnessed = false};
+    Changes told{.events = {session.event(EventKind::existence_told, index, EventOutcome::refused)},
+                 .witnessed = false};
     co_return co_await session.commit(std::move(told), *refusal);
   }
 
@@ -223,7 +249,8 @@ base::Task<Reply> run(Session& session, const RequestPin& request) {
   register_contacts(record.contacts, request.contacts, session.now());
   if (request.health_card) {
     const auto card = health_card_secret(*request.health_card);
-    auto verifier = co_await session.context().verifier.make(SecretRole::health_card, index, 0, card.expose());
+    auto verifier =
+        co_await session.context().verifier.make(SecretRole::health_card, index, 0, card.expose());
     if (!verifier) co_return outage_of(verifier.error());
     record.health_card = *verifier;
   }
@@ -245,7 +272,8 @@ base::Task<Reply> run(Session& session, const RequestPin& request) {
   if (session.role() == Role::branch) {
     end_other_counters(session, changes, index);
     if (!first_ever) {
-      add_notices(session.context(), changes, before, index, request.subject.hint(), NoticeEvent::branch_issued, session.now());
+      add_notices(session.context(), changes, before, index, request.subject.hint(),
+                  NoticeEvent::branch_issued, session.now());
     }
   }
   Answer answer(std::move(done.answer));
@@ -257,32 +285,41 @@ base::Task<Reply> run(Session& session, const RemakeHalf& request) {
   auto loaded = co_await load(session, request.subject);
   if (auto* reply = std::get_if<Reply>(&loaded)) co_return std::move(*reply);
   auto& [index, turn, record] = std::get<Loaded>(loaded);
-  if (record.generation == 0 || to_text(record.credential) != request.credential_id) co_return session.answer(Refusal::not_found);
+  if (record.generation == 0 || to_text(record.credential) != request.credential_id)
+    co_return session.answer(Refusal::not_found);
   if (state_of(record, session.now()) != State::provisional) {
     co_return co_await session.deny(index, Refusal::not_provisional, request.credential_id);
   }
-  const auto planned = std::ranges::find_if(record.deliveries, [&](const IssuedDelivery& d) { return d.half == request.half; });
-  if (planned == record.deliveries.end()) co_return session.answer(Refusal::delivery_not_possible);  // a counter PIN
+  const auto planned = std::ranges::find_if(record.deliveries,
+                                            [&](const IssuedDelivery& d) { return d.half == request.half; });
+  if (planned == record.deliveries.end())
+    co_return session.answer(Refusal::delivery_not_possible);  // a counter PIN
   const Medium medium = planned->medium;
   auto to = destination(medium, plain(record.contacts));
   if (!to || (medium == Medium::voice && session.role() != Role::contact_centre)) {
     co_return session.answer(Refusal::delivery_not_possible);
   }
-  auto allowed = lifecycle::send_half(record, medium, lifecycle::LetterRule::refusable, session.policy(), session.now());
-  if (const auto* refusal = std::get_if<Refusal>(&allowed)) co_return co_await session.deny(index, *refusal, request.credential_id);
+  auto allowed =
+      lifecycle::send_half(record, medium, lifecycle::LetterRule::refusable, session.policy(), session.now());
+  if (const auto* refusal = std::get_if<Refusal>(&allowed))
+    co_return co_await session.deny(index, *refusal, request.credential_id);
   record = std::get<SubjectRecord>(std::move(allowed));
 
   auto halves = co_await draw_halves(session);
   if (!halves) co_return outage_of(halves.error());
   auto& provisional = std::get<Provisional>(record.state);
-  const bool on_demand = electronic(medium) && session.policy().delivery.electronic_half == ElectronicHalf::on_demand;
+  const bool on_demand =
+      electronic(medium) && session.policy().delivery.electronic_half == ElectronicHalf::on_demand;
   const base::Instant dies =
-      on_demand ? std::min(provisional.expires, session.now() + on_demand_validity(session.policy(), medium)) : provisional.expires;
+      on_demand ? std::min(provisional.expires, session.now() + on_demand_validity(session.policy(), medium))
+                : provisional.expires;
   Changes changes;
-  Parcel parcel{kind_of(request.half), std::move(*to), index, request.subject.hint(), nullptr, {}, dies, std::nullopt};
+  Parcel parcel{kind_of(request.half), std::move(*to), index, request.subject.hint(), nullptr, {}, dies,
+                std::nullopt};
   auto withdrawn = co_await withdraw(session, changes, record.deliveries, request.half);
   if (!withdrawn) co_return Outage::store_unavailable;
-  auto made = co_await make_half(session, changes, index, record.generation, request.half, std::move(parcel), halves->first);
+  auto made = co_await make_half(session, changes, index, record.generation, request.half, std::move(parcel),
+                                 halves->first);
   if (auto* reply = std::get_if<Reply>(&made)) co_return std::move(*reply);
   auto& half = std::get<MadeHalf>(made);
   half.half.dies = dies;
@@ -291,7 +328,8 @@ base::Task<Reply> run(Session& session, const RemakeHalf& request) {
     if (delivery.half == request.half) delivery.id = *parse_id(half.view.delivery_id);
   }
   changes.puts.push_back(put_subject(session.context(), index, record));
-  changes.events.push_back(session.event(EventKind::half_remade, index, EventOutcome::none, half.view.delivery_id));
+  changes.events.push_back(
+      session.event(EventKind::half_remade, index, EventOutcome::none, half.view.delivery_id));
   const bool secret = half.view.sealed.has_value();
   HalfRemade remade;
   remade.deliveries.push_back(std::move(half.view));

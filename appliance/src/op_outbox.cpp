@@ -4,10 +4,11 @@
 namespace sigillo::appliance {
 namespace {
 
-constexpr base::Duration kOutcomeKept = base::days(90);  // of a delivery that ended, for status; its text is gone at once
+constexpr base::Duration kOutcomeKept =
+    base::days(90);  // of a delivery that ended, for status; its text is gone at once
 
-// One at a time per medium: a lease, an acknowledgement and a withdrawal never cross. Taken after a subject's turn, in the
-// order of the media, so that no two calls wait for each other.
+// One at a time per medium: a lease, an acknowledgement and a withdrawal never cross. Taken after a subject's
+// turn, in the order of the media, so that no two calls wait for each other.
 SubjectIndex outbox_turn(Medium medium) {
   SubjectIndex id;
   id.fill(0xff);
@@ -15,18 +16,22 @@ SubjectIndex outbox_turn(Medium medium) {
   return id;
 }
 
-void end_delivery(Session& session, Changes& changes, const Id& id, DeliveryRecord record, DeliveryState state) {
+void end_delivery(Session& session, Changes& changes, const Id& id, DeliveryRecord record,
+                  DeliveryState state) {
   record.state = state;
   record.sealed.clear();
-  changes.puts.push_back(session.context().put(Table::delivery, id, record, Queue::delivery, session.now() + kOutcomeKept));
+  changes.puts.push_back(
+      session.context().put(Table::delivery, id, record, Queue::delivery, session.now() + kOutcomeKept));
 }
 
-bool is_open(DeliveryState state) { return state == DeliveryState::queued || state == DeliveryState::leased; }
+bool is_open(DeliveryState state) {
+  return state == DeliveryState::queued || state == DeliveryState::leased;
+}
 
 }  // namespace
 
-base::Task<base::Result<void>> withdraw(Session& session, Changes& changes, std::vector<IssuedDelivery> deliveries,
-                                        std::optional<Half> half) {
+base::Task<base::Result<void>> withdraw(Session& session, Changes& changes,
+                                        std::vector<IssuedDelivery> deliveries, std::optional<Half> half) {
   std::ranges::sort(deliveries, {}, &IssuedDelivery::medium);
   for (const auto& issued : deliveries) {
     if ((half && issued.half != *half) || issued.id == Id{}) continue;
@@ -35,7 +40,8 @@ base::Task<base::Result<void>> withdraw(Session& session, Changes& changes, std:
     session.hold(std::move(turn));
     auto record = session.context().load<DeliveryRecord>(Table::delivery, issued.id);
     if (!record) co_return record.error();
-    if (*record && is_open((*record)->state)) end_delivery(session, changes, issued.id, std::move(**record), DeliveryState::expired);
+    if (*record && is_open((*record)->state))
+      end_delivery(session, changes, issued.id, std::move(**record), DeliveryState::expired);
   }
   co_return base::ok();
 }
@@ -62,8 +68,8 @@ base::Task<Reply> run(Session& session, const LeaseDeliveries& request) {
       ++record.attempts;
       record.lease_ends = session.now() + session.policy().delivery.lease;
       leases.deliveries.push_back({to_text(hint.key.id), record.lease_ends, record.attempts, record.sealed});
-      changes.puts.push_back(
-          session.context().put(Table::delivery, hint.key.id, record, static_cast<Queue>(medium), record.lease_ends));
+      changes.puts.push_back(session.context().put(Table::delivery, hint.key.id, record,
+                                                   static_cast<Queue>(medium), record.lease_ends));
     }
   }
   Answer answer(std::move(leases));
@@ -87,7 +93,8 @@ base::Task<Reply> run(Session& session, const AckDeliveries& request) {
       record = std::move(*found);
     }
     const bool own = record && record->medium == medium && record->attempts > 0;
-    const bool seen = std::ranges::any_of(results.results, [&](const auto& item) { return item.delivery_id == ack.delivery_id; });
+    const bool seen = std::ranges::any_of(
+        results.results, [&](const auto& item) { return item.delivery_id == ack.delivery_id; });
     results.results.push_back({ack.delivery_id, own});
     if (!own || seen || !is_open(record->state)) continue;
     const SubjectIndex subject = record->subject;
@@ -96,12 +103,15 @@ base::Task<Reply> run(Session& session, const AckDeliveries& request) {
     } else if (record->attempts >= session.policy().delivery.attempts) {
       end_delivery(session, changes, *id, std::move(*record), DeliveryState::failed);
     } else {
-      // It comes back when its lease would have ended, so that a gateway that fails fast does not burn ten attempts.
+      // It comes back when its lease would have ended, so that a gateway that fails fast does not burn ten
+      // attempts.
       record->state = DeliveryState::queued;
-      changes.puts.push_back(session.context().put(Table::delivery, *id, *record, static_cast<Queue>(medium), record->lease_ends));
+      changes.puts.push_back(session.context().put(Table::delivery, *id, *record, static_cast<Queue>(medium),
+                                                   record->lease_ends));
     }
     changes.events.push_back(session.event(EventKind::delivery_acknowledged, subject,
-                                           ack.delivered ? EventOutcome::delivered : EventOutcome::failed, ack.delivery_id));
+                                           ack.delivered ? EventOutcome::delivered : EventOutcome::failed,
+                                           ack.delivery_id));
   }
   Answer answer(std::move(results));
   if (changes.puts.empty()) co_return session.answer(answer);

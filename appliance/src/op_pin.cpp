@@ -19,13 +19,21 @@ base::Task<base::Result<Pin>> draw_definitive(Session& session, const Pin& shown
 }
 
 // What the caller is given: the PIN in clear, or sealed to the key that came with the request.
-std::optional<std::variant<Pin, std::string>> hand_out(const Session& session, Pin pin, const std::optional<std::string>& reply_key,
+std::optional<std::variant<Pin, std::string>> hand_out(const Session& session, Pin pin,
+                                                       const std::optional<std::string>& reply_key,
                                                        const std::string& hint, base::Instant expires) {
   if (!reply_key) return pin;
   Channel citizen;
   citizen.delivery_jwk = *reply_key;
   const auto shown = pin.shown();
-  const Parcel parcel{MessageKind::definitive, {Medium::counter, {}, std::nullopt}, {}, hint, &shown, {}, expires, std::nullopt};
+  const Parcel parcel{MessageKind::definitive,
+                      {Medium::counter, {}, std::nullopt},
+                      {},
+                      hint,
+                      &shown,
+                      {},
+                      expires,
+                      std::nullopt};
   auto handed = hand_over(session.context(), citizen, parcel, session.now());
   if (std::holds_alternative<Refusal>(handed)) return std::nullopt;
   return std::move(std::get<Handed>(handed).sealed);
@@ -38,14 +46,15 @@ struct Exchange {
   std::uint32_t generation;  // of the new verifier
   std::optional<NoticeEvent> notice;
 };
-base::Task<Reply> exchange(Session& session, Loaded& loaded, Session::Accepted accepted, Exchange how, const Pin& shown,
-                           const std::optional<std::string>& reply_key, std::string hint) {
+base::Task<Reply> exchange(Session& session, Loaded& loaded, Session::Accepted accepted, Exchange how,
+                           const Pin& shown, const std::optional<std::string>& reply_key, std::string hint) {
   auto pin = co_await draw_definitive(session, shown);
   if (!pin) {
     const auto cause = pin.error();
     co_return co_await session.settle_outage(std::move(accepted), cause);
   }
-  auto verifier = co_await session.context().verifier.make(SecretRole::definitive, loaded.index, how.generation, pin->characters());
+  auto verifier = co_await session.context().verifier.make(SecretRole::definitive, loaded.index,
+                                                           how.generation, pin->characters());
   if (!verifier) {
     const auto cause = verifier.error();
     co_return co_await session.settle_outage(std::move(accepted), cause);
@@ -61,11 +70,14 @@ base::Task<Reply> exchange(Session& session, Loaded& loaded, Session::Accepted a
   auto given = hand_out(session, std::move(*pin), reply_key, hint, expires);
   if (!given) std::abort();  // the reply key was validated at the door
   NewPin answer{to_text(record.credential), record.level, expires, std::move(*given)};
-  changes.events.push_back(session.event(how.kind, loaded.index, EventOutcome::verified, answer.credential_id));
+  changes.events.push_back(
+      session.event(how.kind, loaded.index, EventOutcome::verified, answer.credential_id));
   changes.puts.push_back(put_subject(session.context(), loaded.index, record));
-  if (how.notice) add_notices(session.context(), changes, before, loaded.index, hint, *how.notice, session.now());
+  if (how.notice)
+    add_notices(session.context(), changes, before, loaded.index, hint, *how.notice, session.now());
   Answer done(std::move(answer));
-  co_return co_await session.settle(std::move(accepted.attempt), GuardValue{}, EventOutcome::verified, std::move(changes), std::move(done), true);
+  co_return co_await session.settle(std::move(accepted.attempt), GuardValue{}, EventOutcome::verified,
+                                    std::move(changes), std::move(done), true);
 }
 
 }  // namespace
@@ -74,19 +86,32 @@ base::Task<Reply> run(Session& session, const Verify& request) {
   auto loaded = co_await load(session, request.subject);
   if (auto* reply = std::get_if<Reply>(&loaded)) co_return std::move(*reply);
   auto& [index, turn, record] = std::get<Loaded>(loaded);
-  auto shown = co_await session.attempt(index, std::move(record), lifecycle::Use::verify, "verify", request.pin);
+  auto shown =
+      co_await session.attempt(index, std::move(record), lifecycle::Use::verify, "verify", request.pin);
   if (auto* reply = std::get_if<Reply>(&shown)) co_return std::move(*reply);
   auto& accepted = std::get<Session::Accepted>(shown);
   auto& credential = accepted.record;
 
   const auto presented = accepted.decision.presented;
-  Verified verified{to_text(credential.credential), state_of(credential, session.now()), credential.level, presented,
-                    lifecycle::scopes(presented, credential.level), presented == Presented::provisional, {}, std::nullopt};
+  Verified verified{to_text(credential.credential),
+                    state_of(credential, session.now()),
+                    credential.level,
+                    presented,
+                    lifecycle::scopes(presented, credential.level),
+                    presented == Presented::provisional,
+                    {},
+                    std::nullopt};
   const auto* definitive = std::get_if<Definitive>(&credential.state);
-  verified.expires_at = definitive != nullptr ? definitive->expires : std::get<Provisional>(credential.state).expires;
+  verified.expires_at =
+      definitive != nullptr ? definitive->expires : std::get<Provisional>(credential.state).expires;
   if (request.receipt) {
-    ReceiptClaims claims{.audience = channel_uri(session.role(), session.channel().name), .jti = random_id(), .issued = session.now(),
-                         .level = credential.level, .presented = presented, .scopes = verified.scopes, .seq = accepted.attempt.seq()};
+    ReceiptClaims claims{.audience = channel_uri(session.role(), session.channel().name),
+                         .jti = random_id(),
+                         .issued = session.now(),
+                         .level = credential.level,
+                         .presented = presented,
+                         .scopes = verified.scopes,
+                         .seq = accepted.attempt.seq()};
     auto who = co_await pseudonym(session.context(), session.channel().label(), index);
     if (!who) {
       const auto cause = who.error();
@@ -101,17 +126,22 @@ base::Task<Reply> run(Session& session, const Verify& request) {
     verified.receipt = std::move(*receipt);
   }
 
-  // A half that was used confirms the contact it went to: the first time it is used, and only then, the record changes.
+  // A half that was used confirms the contact it went to: the first time it is used, and only then, the
+  // record changes.
   bool confirmed = false;
-  if (const auto* provisional = std::get_if<Provisional>(&credential.state); provisional != nullptr && !provisional->counter) {
-    if (presented != Presented::definitive) confirmed = confirm_contact(credential.contacts, provisional->first->medium);
-    if (presented == Presented::provisional) confirmed |= confirm_contact(credential.contacts, provisional->second->medium);
+  if (const auto* provisional = std::get_if<Provisional>(&credential.state);
+      provisional != nullptr && !provisional->counter) {
+    if (presented != Presented::definitive)
+      confirmed = confirm_contact(credential.contacts, provisional->first->medium);
+    if (presented == Presented::provisional)
+      confirmed |= confirm_contact(credential.contacts, provisional->second->medium);
   }
   Changes changes{.witnessed = confirmed};
   if (confirmed) changes.puts.push_back(put_subject(session.context(), index, credential));
   const GuardValue count = accepted.decision.clears_count ? GuardValue{} : accepted.attempt.before();
   Answer answer(std::move(verified));
-  co_return co_await session.settle(std::move(accepted.attempt), count, EventOutcome::verified, std::move(changes), std::move(answer));
+  co_return co_await session.settle(std::move(accepted.attempt), count, EventOutcome::verified,
+                                    std::move(changes), std::move(answer));
 }
 
 base::Task<Reply> run(Session& session, const Activate& request) {
@@ -119,11 +149,12 @@ base::Task<Reply> run(Session& session, const Activate& request) {
   if (auto* reply = std::get_if<Reply>(&loaded)) co_return std::move(*reply);
   auto& subject = std::get<Loaded>(loaded);
   const auto generation = subject.record.generation;
-  auto shown = co_await session.attempt(subject.index, std::move(subject.record), lifecycle::Use::activate, "activate", request.pin);
+  auto shown = co_await session.attempt(subject.index, std::move(subject.record), lifecycle::Use::activate,
+                                        "activate", request.pin);
   if (auto* reply = std::get_if<Reply>(&shown)) co_return std::move(*reply);
   const Exchange how{EventKind::activated, lifecycle::activate, generation, NoticeEvent::activated};
-  co_return co_await exchange(session, subject, std::get<Session::Accepted>(std::move(shown)), how, request.pin, request.reply_key,
-                              request.subject.hint());
+  co_return co_await exchange(session, subject, std::get<Session::Accepted>(std::move(shown)), how,
+                              request.pin, request.reply_key, request.subject.hint());
 }
 
 base::Task<Reply> run(Session& session, const Renew& request) {
@@ -131,11 +162,12 @@ base::Task<Reply> run(Session& session, const Renew& request) {
   if (auto* reply = std::get_if<Reply>(&loaded)) co_return std::move(*reply);
   auto& subject = std::get<Loaded>(loaded);
   const auto generation = subject.record.generation + 1;
-  auto shown = co_await session.attempt(subject.index, std::move(subject.record), lifecycle::Use::renew, "renew", request.pin);
+  auto shown = co_await session.attempt(subject.index, std::move(subject.record), lifecycle::Use::renew,
+                                        "renew", request.pin);
   if (auto* reply = std::get_if<Reply>(&shown)) co_return std::move(*reply);
   const Exchange how{EventKind::renewed, lifecycle::renew, generation, std::nullopt};
-  co_return co_await exchange(session, subject, std::get<Session::Accepted>(std::move(shown)), how, request.pin, request.reply_key,
-                              request.subject.hint());
+  co_return co_await exchange(session, subject, std::get<Session::Accepted>(std::move(shown)), how,
+                              request.pin, request.reply_key, request.subject.hint());
 }
 
 }  // namespace sigillo::appliance

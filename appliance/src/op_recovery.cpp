@@ -6,9 +6,11 @@ namespace sigillo::appliance {
 namespace {
 
 // Each contact given beside the registered one that counts; an empty text where none does.
-std::vector<Verifier::ContactPair> pairs(const Session& session, const Contacts& given, const RegisteredContacts& registered) {
+std::vector<Verifier::ContactPair> pairs(const Session& session, const Contacts& given,
+                                         const RegisteredContacts& registered) {
   std::vector<Verifier::ContactPair> out;
-  const auto add = [&](const std::optional<std::string>& shown, const std::optional<Registered<std::string>>& known) {
+  const auto add = [&](const std::optional<std::string>& shown,
+                       const std::optional<Registered<std::string>>& known) {
     if (!shown) return;
     const bool counts = known && known->counts(session.now(), session.policy().contacts_quarantine);
     out.push_back({*shown, counts ? known->value : std::string()});
@@ -19,7 +21,8 @@ std::vector<Verifier::ContactPair> pairs(const Session& session, const Contacts&
   return out;
 }
 
-// First half by SMS, second by e-mail; without a mobile, by PEC and e-mail; without an e-mail, by SMS and PEC.
+// First half by SMS, second by e-mail; without a mobile, by PEC and e-mail; without an e-mail, by SMS and
+// PEC.
 std::variant<Refusal, std::vector<Leg>> legs_of(const RegisteredContacts& registered) {
   const Contacts contacts = plain(registered);
   std::vector<Medium> ways;
@@ -42,7 +45,8 @@ base::Task<Reply> substitute(Session& session, Loaded& loaded, const Recover& re
   Changes changes;
   const RegisteredContacts before = record.contacts;
   register_contacts(record.contacts, request.contacts, session.now());
-  IssueOrder order{index, request.subject.hint(), asked.way, std::get<lifecycle::IssueDecision>(decision), {}};
+  IssueOrder order{
+      index, request.subject.hint(), asked.way, std::get<lifecycle::IssueDecision>(decision), {}};
   order.legs.push_back({Half::whole, *destination(Medium::counter, {})});
   auto issued = co_await issue(session, changes, std::move(record), std::move(order));
   if (auto* reply = std::get_if<Reply>(&issued)) co_return std::move(*reply);
@@ -51,7 +55,8 @@ base::Task<Reply> substitute(Session& session, Loaded& loaded, const Recover& re
   set_count(session, event, index, lifecycle::CountEffect::end_all);
   changes.events.push_back(std::move(event));
   end_other_counters(session, changes, index);
-  add_notices(session.context(), changes, before, index, request.subject.hint(), NoticeEvent::substituted, session.now());
+  add_notices(session.context(), changes, before, index, request.subject.hint(), NoticeEvent::substituted,
+              session.now());
   Answer answer(std::move(done.answer));
   co_return co_await session.commit(std::move(changes), std::move(answer), true);
 }
@@ -72,10 +77,12 @@ base::Task<Reply> matched(Session& session, Loaded& loaded, ChargedAttempt attem
       break;
     case lifecycle::Recoverable::no: {
       // Contacts of a subject without a live credential: told to nobody, so the charge stays.
-      Rejection refused = session.rejection(attempt, guard::limits(guard::Counter::contacts, session.policy()));
+      Rejection refused =
+          session.rejection(attempt, guard::limits(guard::Counter::contacts, session.policy()));
       Changes counts{.witnessed = false};
       Answer rejected(refused);
-      co_return co_await session.settle(std::move(attempt), std::nullopt, EventOutcome::rejected, std::move(counts), std::move(rejected));
+      co_return co_await session.settle(std::move(attempt), std::nullopt, EventOutcome::rejected,
+                                        std::move(counts), std::move(rejected));
     }
     case lifecycle::Recoverable::yes:
       if (refusal != nullptr) {
@@ -92,12 +99,14 @@ base::Task<Reply> matched(Session& session, Loaded& loaded, ChargedAttempt attem
         const Id id = std::get<Id>(sent);
         record.recovery = id;
         changes.puts.push_back(put_subject(session.context(), index, record));
-        changes.events.push_back(session.event(EventKind::recovery_opened, index, EventOutcome::verified, to_text(id)));
+        changes.events.push_back(
+            session.event(EventKind::recovery_opened, index, EventOutcome::verified, to_text(id)));
         answer.emplace(LinkSent{to_text(id), true});
       }
       break;
   }
-  co_return co_await session.settle(std::move(attempt), GuardValue{}, outcome, std::move(changes), std::move(*answer));
+  co_return co_await session.settle(std::move(attempt), GuardValue{}, outcome, std::move(changes),
+                                    std::move(*answer));
 }
 
 }  // namespace
@@ -113,12 +122,14 @@ base::Task<Reply> run(Session& session, const Recover& request) {
   const auto where = session.gate(subject.index, guard::Counter::contacts, "recovery", owned);
   auto charged = co_await session.charge(where);
   if (auto* refused = std::get_if<Reply>(&charged)) co_return std::move(*refused);
-  auto evaluated = session.context().verifier.contacts(std::get<ChargedAttempt>(std::move(charged)),
-                                                       pairs(session, request.contacts, subject.record.contacts));
+  auto evaluated =
+      session.context().verifier.contacts(std::get<ChargedAttempt>(std::move(charged)),
+                                          pairs(session, request.contacts, subject.record.contacts));
   if (evaluated.match) co_return co_await matched(session, subject, std::move(evaluated.attempt), request);
   Changes counts{.witnessed = false};
   Answer refused(session.rejection(evaluated.attempt, where.limits));
-  co_return co_await session.settle(std::move(evaluated.attempt), std::nullopt, EventOutcome::rejected, std::move(counts), std::move(refused));
+  co_return co_await session.settle(std::move(evaluated.attempt), std::nullopt, EventOutcome::rejected,
+                                    std::move(counts), std::move(refused));
 }
 
 base::Task<Reply> run(Session& session, const ConfirmRecovery& request) {
@@ -134,7 +145,8 @@ base::Task<Reply> run(Session& session, const ConfirmRecovery& request) {
   if (refusal == nullptr) refusal = std::get_if<Refusal>(&legs);
   if (refusal != nullptr) {
     Answer refused(*refusal);
-    co_return co_await session.settle(std::move(right.attempt), GuardValue{}, EventOutcome::verified, std::move(changes), std::move(refused));
+    co_return co_await session.settle(std::move(right.attempt), GuardValue{}, EventOutcome::verified,
+                                      std::move(changes), std::move(refused));
   }
   const RegisteredContacts before = record.contacts;
   confirm_contact(record.contacts, right.link.medium);  // the link was used
@@ -151,9 +163,11 @@ base::Task<Reply> run(Session& session, const ConfirmRecovery& request) {
   auto event = session.event(EventKind::recovered, index, EventOutcome::verified, done.answer.credential_id);
   set_count(session, event, index, lifecycle::CountEffect::end_all);
   changes.events.push_back(std::move(event));
-  add_notices(session.context(), changes, before, index, right.link.subject_hint, NoticeEvent::recovered, session.now());
+  add_notices(session.context(), changes, before, index, right.link.subject_hint, NoticeEvent::recovered,
+              session.now());
   Answer answer(std::move(done.answer));
-  co_return co_await session.settle(std::move(right.attempt), GuardValue{}, EventOutcome::verified, std::move(changes), std::move(answer));
+  co_return co_await session.settle(std::move(right.attempt), GuardValue{}, EventOutcome::verified,
+                                    std::move(changes), std::move(answer));
 }
 
 }  // namespace sigillo::appliance

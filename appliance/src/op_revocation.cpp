@@ -5,10 +5,11 @@
 namespace sigillo::appliance {
 namespace {
 
-// What ending a credential takes with it, whoever ends it: halves that have not left are withdrawn, claims that
-// wait become void.
-base::Task<base::Result<void>> end_credential(Session& session, Changes& changes, SubjectIndex index, SubjectRecord& record,
-                                              SubjectRecord ended, std::string hint, NoticeEvent notice) {
+// What ending a credential takes with it, whoever ends it: halves that have not left are withdrawn, claims
+// that wait become void.
+base::Task<base::Result<void>> end_credential(Session& session, Changes& changes, SubjectIndex index,
+                                              SubjectRecord& record, SubjectRecord ended, std::string hint,
+                                              NoticeEvent notice) {
   record = std::move(ended);
   auto withdrawn = co_await withdraw(session, changes, record.deliveries);
   if (!withdrawn) co_return withdrawn.error();
@@ -23,9 +24,11 @@ base::Task<Reply> revoke_at_branch(Session& session, Loaded& loaded, const Revok
   auto ended = lifecycle::revoke(record, lifecycle::RevokedBy::branch, session.now());
   if (const auto* refusal = std::get_if<Refusal>(&ended)) co_return co_await session.deny(index, *refusal);
   Changes changes;
-  changes.events.push_back(session.event(EventKind::revoked, index, EventOutcome::none, to_text(record.credential)));
-  auto done = co_await end_credential(session, changes, index, record, std::get<SubjectRecord>(std::move(ended)), request.subject.hint(),
-                             NoticeEvent::revoked);
+  changes.events.push_back(
+      session.event(EventKind::revoked, index, EventOutcome::none, to_text(record.credential)));
+  auto done =
+      co_await end_credential(session, changes, index, record, std::get<SubjectRecord>(std::move(ended)),
+                              request.subject.hint(), NoticeEvent::revoked);
   if (!done) co_return Outage::store_unavailable;
   Answer answer(RevokedNow{false});
   co_return co_await session.commit(std::move(changes), std::move(answer));
@@ -41,20 +44,24 @@ base::Task<Reply> run(Session& session, const Revoke& request) {
   if (session.role() == Role::branch) co_return co_await revoke_at_branch(session, subject, request);
 
   auto& [index, turn, record] = subject;
-  const auto where = session.gate(index, guard::Counter::health_card, "revocation", is_live(state_of(record, session.now())));
+  const auto where = session.gate(index, guard::Counter::health_card, "revocation",
+                                  is_live(state_of(record, session.now())));
   auto charged = co_await session.charge(where);
   if (auto* refused = std::get_if<Reply>(&charged)) co_return std::move(*refused);
   // No card, no live credential, or a blocked one: the dummy's work, and `rejected`.
   const bool possible = record.health_card && lifecycle::portal_may_revoke(record, session.now());
   const auto shown = health_card_secret(*request.health_card);
-  auto evaluation = co_await session.context().verifier.secret(std::get<ChargedAttempt>(std::move(charged)), SecretRole::health_card, index,
-                                                               possible ? &*record.health_card : nullptr, shown);
-  if (auto* failed = std::get_if<NotEvaluated>(&evaluation)) co_return session.not_evaluated(std::move(*failed), where.endpoint);
+  auto evaluation = co_await session.context().verifier.secret(
+      std::get<ChargedAttempt>(std::move(charged)), SecretRole::health_card, index,
+      possible ? &*record.health_card : nullptr, shown);
+  if (auto* failed = std::get_if<NotEvaluated>(&evaluation))
+    co_return session.not_evaluated(std::move(*failed), where.endpoint);
   auto& evaluated = std::get<Evaluated>(evaluation);
   if (!evaluated.match) {
     Changes counts{.witnessed = false};
     Answer refused(session.rejection(evaluated.attempt, where.limits));
-    co_return co_await session.settle(std::move(evaluated.attempt), std::nullopt, EventOutcome::rejected, std::move(counts), std::move(refused));
+    co_return co_await session.settle(std::move(evaluated.attempt), std::nullopt, EventOutcome::rejected,
+                                      std::move(counts), std::move(refused));
   }
   Changes changes;
   auto to = destination(request.contact.email ? Medium::email : Medium::pec, request.contact);
@@ -68,11 +75,14 @@ base::Task<Reply> run(Session& session, const Revoke& request) {
   const Id id = std::get<Id>(sent);
   record.revocation = id;
   changes.puts.push_back(put_subject(session.context(), index, record));
-  changes.events.push_back(session.event(EventKind::revocation_opened, index, EventOutcome::verified, to_text(id)));
+  changes.events.push_back(
+      session.event(EventKind::revocation_opened, index, EventOutcome::verified, to_text(id)));
   // The link goes to whatever contact was given; the notice goes to those that were there before.
-  add_notices(session.context(), changes, record.contacts, index, request.subject.hint(), NoticeEvent::revocation_opened, session.now());
+  add_notices(session.context(), changes, record.contacts, index, request.subject.hint(),
+              NoticeEvent::revocation_opened, session.now());
   Answer answer(LinkSent{to_text(id), false});
-  co_return co_await session.settle(std::move(evaluated.attempt), GuardValue{}, EventOutcome::verified, std::move(changes), std::move(answer));
+  co_return co_await session.settle(std::move(evaluated.attempt), GuardValue{}, EventOutcome::verified,
+                                    std::move(changes), std::move(answer));
 }
 
 base::Task<Reply> run(Session& session, const ConfirmRevocation& request) {
@@ -87,18 +97,22 @@ base::Task<Reply> run(Session& session, const ConfirmRevocation& request) {
   if (std::holds_alternative<Refusal>(ended)) {
     // Blocked, or ended, since the link went out: as of any link that is dead.
     Answer dead(Rejection{});
-    co_return co_await session.settle(std::move(right.attempt), std::nullopt, EventOutcome::refused, std::move(changes), std::move(dead));
+    co_return co_await session.settle(std::move(right.attempt), std::nullopt, EventOutcome::refused,
+                                      std::move(changes), std::move(dead));
   }
-  changes.events.push_back(session.event(EventKind::revoked, index, EventOutcome::verified, to_text(record.credential)));
+  changes.events.push_back(
+      session.event(EventKind::revoked, index, EventOutcome::verified, to_text(record.credential)));
   close_link(session, changes, right);
-  auto done = co_await end_credential(session, changes, index, record, std::get<SubjectRecord>(std::move(ended)), right.link.subject_hint,
-                             NoticeEvent::revoked);
+  auto done =
+      co_await end_credential(session, changes, index, record, std::get<SubjectRecord>(std::move(ended)),
+                              right.link.subject_hint, NoticeEvent::revoked);
   if (!done) {
     NotEvaluated undone{std::move(right.attempt), done.error()};
     co_return session.not_evaluated(std::move(undone), "revocation-token");
   }
   Answer answer(RevokedNow{true});
-  co_return co_await session.settle(std::move(right.attempt), GuardValue{}, EventOutcome::verified, std::move(changes), std::move(answer));
+  co_return co_await session.settle(std::move(right.attempt), GuardValue{}, EventOutcome::verified,
+                                    std::move(changes), std::move(answer));
 }
 
 base::Task<Reply> run(Session& session, const Block& request) {
@@ -109,9 +123,11 @@ base::Task<Reply> run(Session& session, const Block& request) {
   auto ended = lifecycle::block(record, session.now());
   if (const auto* refusal = std::get_if<Refusal>(&ended)) co_return co_await session.deny(index, *refusal);
   Changes changes;
-  changes.events.push_back(session.event(EventKind::blocked, index, EventOutcome::none, to_text(record.credential)));
-  auto done = co_await end_credential(session, changes, index, record, std::get<SubjectRecord>(std::move(ended)), request.subject.hint(),
-                             NoticeEvent::blocked);
+  changes.events.push_back(
+      session.event(EventKind::blocked, index, EventOutcome::none, to_text(record.credential)));
+  auto done =
+      co_await end_credential(session, changes, index, record, std::get<SubjectRecord>(std::move(ended)),
+                              request.subject.hint(), NoticeEvent::blocked);
   if (!done) co_return Outage::store_unavailable;
   Answer answer(BlockedNow{});
   co_return co_await session.commit(std::move(changes), std::move(answer));

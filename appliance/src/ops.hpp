@@ -1,7 +1,7 @@
-// The operations, one function each: what a handler of the contract does between the door and the answer. Each is a
-// coroutine over one Session; what changes a subject first takes the subject's turn. Grouped by file: op_issue, op_pin,
-// op_conversion, op_recovery, op_revocation, op_contacts, op_outbox, op_audit.
-// Thread rule: as Session.
+// The operations, one function each: what a handler of the contract does between the door and the answer.
+// Each is a coroutine over one Session; what changes a subject first takes the subject's turn. Grouped by
+// file: op_issue, op_pin, op_conversion, op_recovery, op_revocation, op_contacts, op_outbox, op_audit. Thread
+// rule: as Session.
 #pragma once
 
 #include "session.hpp"
@@ -32,7 +32,8 @@ base::Task<Reply> run(Session& session, const GetKeys& request);
 base::Task<Reply> run(Session& session, const ReadLedger& request);
 base::Task<Reply> run(Session& session, const GetCheckpoint& request);
 
-// ---- shared by several operations -----------------------------------------------------------------------------------
+// ---- shared by several operations
+// -----------------------------------------------------------------------------------
 
 // A subject with its turn taken and its record read. Held to the end of the operation.
 struct Loaded {
@@ -45,7 +46,8 @@ base::Task<std::variant<Reply, Loaded>> load(Session& session, SubjectIndex inde
 
 sealed_store::Put put_subject(const Context& context, const SubjectIndex& index, const SubjectRecord& record);
 
-// The halves of a new credential, drawn, verified, sealed and put into `changes` together with the subject's record.
+// The halves of a new credential, drawn, verified, sealed and put into `changes` together with the subject's
+// record.
 struct Leg {
   Half half;
   Destination to;
@@ -61,15 +63,17 @@ struct IssuedCredential {
   PinRequested answer;
   bool secret = false;  // the answer carries a sealed PIN
 };
-base::Task<std::variant<Reply, IssuedCredential>> issue(Session& session, Changes& changes, SubjectRecord record, IssueOrder order);
+base::Task<std::variant<Reply, IssuedCredential>> issue(Session& session, Changes& changes,
+                                                        SubjectRecord record, IssueOrder order);
 // What an issue does to the PIN counter, written on `event`.
-void set_count(const Session& session, sealed_store::Event& event, const SubjectIndex& subject, lifecycle::CountEffect effect);
+void set_count(const Session& session, sealed_store::Event& event, const SubjectIndex& subject,
+               lifecycle::CountEffect effect);
 // At a branch the counters of contacts and health cards end.
 void end_other_counters(const Session& session, Changes& changes, const SubjectIndex& subject);
 
 // Every deferred authorization of the subject becomes `to`, its date kept. Errors are the store's.
-base::Result<void> turn_deferred(Session& session, Changes& changes, const SubjectIndex& subject, SubjectRecord& record,
-                                 AuthorizationState to);
+base::Result<void> turn_deferred(Session& session, Changes& changes, const SubjectIndex& subject,
+                                 SubjectRecord& record, AuthorizationState to);
 
 // Contacts given replace registered ones; what is equal keeps its age and confirmation.
 void register_contacts(RegisteredContacts& registered, const Contacts& given, base::Instant now);
@@ -77,11 +81,14 @@ void register_contacts(RegisteredContacts& registered, const Contacts& given, ba
 bool confirm_contact(RegisteredContacts& registered, Medium medium);
 ContactsNow masked(const RegisteredContacts& contacts);
 
-// Deliveries that have not left yet and are dead now: a half that was made anew, a credential that ended. `half`: only these.
-base::Task<base::Result<void>> withdraw(Session& session, Changes& changes, std::vector<IssuedDelivery> deliveries,
+// Deliveries that have not left yet and are dead now: a half that was made anew, a credential that ended.
+// `half`: only these.
+base::Task<base::Result<void>> withdraw(Session& session, Changes& changes,
+                                        std::vector<IssuedDelivery> deliveries,
                                         std::optional<Half> half = std::nullopt);
 
 // A contact that is given for many subjects raises an alarm, an event and a line in the log.
-base::Task<bool> note_contact_use(Session& session, Changes& changes, SubjectIndex subject, const Contacts& given);
+base::Task<bool> note_contact_use(Session& session, Changes& changes, SubjectIndex subject,
+                                  const Contacts& given);
 
 }  // namespace sigillo::appliance

@@ -7,7 +7,8 @@ namespace {
 
 namespace json = boost::json;
 
-// JSON in locked memory: the members that hold no secret come from Boost.JSON, the two that do are written here.
+// JSON in locked memory: the members that hold no secret come from Boost.JSON, the two that do are written
+// here.
 class SecretText {
  public:
   explicit SecretText(std::size_t capacity) : buffer_(capacity) {}
@@ -24,7 +25,8 @@ class SecretText {
         const char escaped[] = {'\\', c};
         raw({escaped, 2});
       } else if (static_cast<unsigned char>(c) < 0x20) {
-        const char escaped[] = {'\\', 'u', '0', '0', kHex[static_cast<unsigned char>(c) >> 4], kHex[c & 0x0f]};
+        const char escaped[] = {'\\',          'u', '0', '0', kHex[static_cast<unsigned char>(c) >> 4],
+                                kHex[c & 0x0f]};
         raw({escaped, 6});
       } else {
         raw({&c, 1});
@@ -41,9 +43,12 @@ class SecretText {
 
 json::object address_json(const Destination& to) {
   switch (to.medium) {
-    case Medium::sms: return {{"mobile", to.address}};
-    case Medium::email: return {{"email", to.address}};
-    case Medium::pec: return {{"pec", to.address}};
+    case Medium::sms:
+      return {{"mobile", to.address}};
+    case Medium::email:
+      return {{"email", to.address}};
+    case Medium::pec:
+      return {{"pec", to.address}};
     case Medium::post:
       return {{"postal",
                {{"name", to.postal->name},
@@ -53,25 +58,26 @@ json::object address_json(const Destination& to) {
                 {"province", to.postal->province},
                 {"country", to.postal->country}}}};
     case Medium::voice:
-    case Medium::counter: return {};
+    case Medium::counter:
+      return {};
   }
   std::abort();
 }
 
 base::Secret plaintext(const Context& context, const Parcel& parcel, const Id& id, base::Instant now) {
   const bool link = parcel.kind == MessageKind::recovery_link || parcel.kind == MessageKind::revocation_link;
-  json::object open{{"delivery_id", to_text(id)},
-                    {"kind", name(parcel.kind)},
-                    {"to", address_json(parcel.to)},
-                    {"subject_hint", parcel.subject_hint},
-                    {"created_at", base::to_rfc3339(now)},
-                    {"expires_at", base::to_rfc3339(parcel.expires)}};
-  if (link) open[parcel.kind == MessageKind::recovery_link ? "recovery_id" : "revocation_id"] = parcel.reference;
-  const MessageValues values{parcel.secret, to_text(id), parcel.subject_hint, parcel.reference, parcel.expires, parcel.event};
+  json::object open{{"delivery_id", to_text(id)},          {"kind", name(parcel.kind)},
+                    {"to", address_json(parcel.to)},       {"subject_hint", parcel.subject_hint},
+                    {"created_at", base::to_rfc3339(now)}, {"expires_at", base::to_rfc3339(parcel.expires)}};
+  if (link)
+    open[parcel.kind == MessageKind::recovery_link ? "recovery_id" : "revocation_id"] = parcel.reference;
+  const MessageValues values{parcel.secret,    to_text(id),    parcel.subject_hint,
+                             parcel.reference, parcel.expires, parcel.event};
   const auto text = context.messages.render(parcel.kind, parcel.to.medium, context.policy().language, values);
   std::string head = json::serialize(open);
   head.pop_back();  // the closing brace: the secret members follow
-  SecretText out(head.size() + 6 * (text.size() + (parcel.secret != nullptr ? parcel.secret->size() : 0)) + 64);
+  SecretText out(head.size() + 6 * (text.size() + (parcel.secret != nullptr ? parcel.secret->size() : 0)) +
+                 64);
   out.raw(head);
   if (parcel.secret != nullptr) {
     out.raw(link ? ",\"token\":" : ",\"pin\":");
@@ -89,18 +95,24 @@ std::optional<std::string> seal_for(const Channel& channel, const base::Secret& 
   return base::seal_jwe(*key, key->kid(), plain);
 }
 
-Queue queue_of(Medium medium) { return static_cast<Queue>(medium); }  // the four couriers' queues have their media's numbers
+Queue queue_of(Medium medium) {
+  return static_cast<Queue>(medium);
+}  // the four couriers' queues have their media's numbers
 
 }  // namespace
 
 std::string Destination::masked() const {
   switch (medium) {
-    case Medium::sms: return masked_number(address);
+    case Medium::sms:
+      return masked_number(address);
     case Medium::email:
-    case Medium::pec: return masked_mail(address);
-    case Medium::post: return masked_postal(*postal);
+    case Medium::pec:
+      return masked_mail(address);
+    case Medium::post:
+      return masked_postal(*postal);
     case Medium::voice:
-    case Medium::counter: return std::string(name(medium));
+    case Medium::counter:
+      return std::string(name(medium));
   }
   std::abort();
 }
@@ -111,14 +123,18 @@ std::optional<Destination> destination(Medium medium, const Contacts& contacts) 
     return Destination{medium, *address, std::nullopt};
   };
   switch (medium) {
-    case Medium::sms: return of(contacts.mobile);
-    case Medium::email: return of(contacts.email);
-    case Medium::pec: return of(contacts.pec);
+    case Medium::sms:
+      return of(contacts.mobile);
+    case Medium::email:
+      return of(contacts.email);
+    case Medium::pec:
+      return of(contacts.pec);
     case Medium::post:
       if (!contacts.postal) return std::nullopt;
       return Destination{medium, {}, contacts.postal};
     case Medium::voice:
-    case Medium::counter: return Destination{medium, {}, std::nullopt};
+    case Medium::counter:
+      return Destination{medium, {}, std::nullopt};
   }
   std::abort();
 }
@@ -131,18 +147,21 @@ Contacts plain(const RegisteredContacts& contacts) {
           contacts.postal ? std::optional<PostalAddress>(contacts.postal->value) : std::nullopt};
 }
 
-std::variant<Refusal, Id> post(const Context& context, sealed_store::Changes& changes, const Parcel& parcel, base::Instant now) {
+std::variant<Refusal, Id> post(const Context& context, sealed_store::Changes& changes, const Parcel& parcel,
+                               base::Instant now) {
   const auto courier = context.channels.courier(parcel.to.medium);
   if (!courier) return Refusal::delivery_not_possible;
   const Id id = random_id();
   auto sealed = seal_for(*courier, plaintext(context, parcel, id, now));
   if (!sealed) return Refusal::delivery_not_possible;
-  const DeliveryRecord record{parcel.subject, parcel.to.medium, DeliveryState::queued, 0, now, {}, parcel.expires, std::move(*sealed)};
+  const DeliveryRecord record{parcel.subject, parcel.to.medium,  DeliveryState::queued, 0, now, {},
+                              parcel.expires, std::move(*sealed)};
   changes.puts.push_back(context.put(Table::delivery, id, record, queue_of(parcel.to.medium), now));
   return id;
 }
 
-std::variant<Refusal, Handed> hand_over(const Context& context, const Channel& desk, const Parcel& parcel, base::Instant now) {
+std::variant<Refusal, Handed> hand_over(const Context& context, const Channel& desk, const Parcel& parcel,
+                                        base::Instant now) {
   const Id id = random_id();
   auto sealed = seal_for(desk, plaintext(context, parcel, id, now));
   if (!sealed) return Refusal::delivery_not_possible;

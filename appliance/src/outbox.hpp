@@ -1,6 +1,6 @@
-// Outbox: what leaves for a citizen. A parcel is sealed (JWE) to the one courier of its medium, or to the desk that
-// asked, and put into the same commit as what it is about; from then on the appliance can not open it again.
-// Thread rule: pure but for the seal's randomness.
+// Outbox: what leaves for a citizen. A parcel is sealed (JWE) to the one courier of its medium, or to the
+// desk that asked, and put into the same commit as what it is about; from then on the appliance can not open
+// it again. Thread rule: pure but for the seal's randomness.
 #pragma once
 
 #include "context.hpp"
@@ -10,8 +10,8 @@ namespace sigillo::appliance {
 // Where a parcel goes; exactly the address that its medium needs.
 struct Destination {
   Medium medium = Medium::sms;
-  std::string address;                   // mobile, email, pec
-  std::optional<PostalAddress> postal;   // post
+  std::string address;                  // mobile, email, pec
+  std::optional<PostalAddress> postal;  // post
   std::string masked() const;
 };
 // Of contacts as given or as registered; nothing where the medium's address is missing.
@@ -29,13 +29,16 @@ struct Parcel {
   std::optional<NoticeEvent> event;
 };
 
-// Queues it for the medium's courier. Refusal::delivery_not_possible where no active courier has a delivery key.
-std::variant<Refusal, Id> post(const Context& context, sealed_store::Changes& changes, const Parcel& parcel, base::Instant now);
+// Queues it for the medium's courier. Refusal::delivery_not_possible where no active courier has a delivery
+// key.
+std::variant<Refusal, Id> post(const Context& context, sealed_store::Changes& changes, const Parcel& parcel,
+                               base::Instant now);
 // Seals it for the channel that asked (voice, counter): the JWE, and its delivery id.
 struct Handed {
   Id id;
   std::string sealed;
 };
-std::variant<Refusal, Handed> hand_over(const Context& context, const Channel& desk, const Parcel& parcel, base::Instant now);
+std::variant<Refusal, Handed> hand_over(const Context& context, const Channel& desk, const Parcel& parcel,
+                                        base::Instant now);
 
 }  // namespace sigillo::appliance

@@ -35,8 +35,10 @@ std::string payload(const Context& context, const ReceiptClaims& claims) {
 
 }  // namespace
 
-base::Task<base::Result<base::Digest>> pseudonym(const Context& context, const std::string& channel, SubjectIndex subject) {
-  auto message = base::Secret::concat({base::view("sigillo/pseudonym/v1:"), base::view(channel), base::view("|"), subject});
+base::Task<base::Result<base::Digest>> pseudonym(const Context& context, const std::string& channel,
+                                                 SubjectIndex subject) {
+  auto message = base::Secret::concat(
+      {base::view("sigillo/pseudonym/v1:"), base::view(channel), base::view("|"), subject});
   co_return co_await context.dispatcher.hmac(context.keys.index, std::move(message));
 }
 

@@ -1,6 +1,6 @@
-// Receipts: a decision that a relying service can check offline. JWS compact serialisation (RFC 7515), ES256 by the HSM's
-// receipt key, `kid` as in GET /v1/keys. The subject is a pairwise pseudonym: another in each channel, and never the
-// codice fiscale. Thread rule: any thread.
+// Receipts: a decision that a relying service can check offline. JWS compact serialisation (RFC 7515), ES256
+// by the HSM's receipt key, `kid` as in GET /v1/keys. The subject is a pairwise pseudonym: another in each
+// channel, and never the codice fiscale. Thread rule: any thread.
 #pragma once
 
 #include "context.hpp"
@@ -25,7 +25,8 @@ struct ReceiptClaims {
   std::optional<Act> act;
 };
 
-base::Task<base::Result<base::Digest>> pseudonym(const Context& context, const std::string& channel, SubjectIndex subject);
+base::Task<base::Result<base::Digest>> pseudonym(const Context& context, const std::string& channel,
+                                                 SubjectIndex subject);
 base::Task<base::Result<std::string>> sign_receipt(const Context& context, ReceiptClaims claims);
 std::string key_set(const Keys& keys);  // RFC 7517 JWK set
 

@@ -2,7 +2,9 @@
 
 namespace sigillo::appliance {
 
-std::string to_text(const Id& id) { return base::to_base64url(id); }
+std::string to_text(const Id& id) {
+  return base::to_base64url(id);
+}
 
 std::optional<Id> parse_id(std::string_view text) {
   const auto bytes = base::from_base64url(text);
@@ -18,13 +20,17 @@ Id random_id() {
   return id;
 }
 
-sealed_store::RecordKey record_key(Table table, const Id& id) { return {static_cast<std::uint8_t>(table), id}; }
+sealed_store::RecordKey record_key(Table table, const Id& id) {
+  return {static_cast<std::uint8_t>(table), id};
+}
 
 State state_of(const SubjectRecord& record, base::Instant now) {
   struct Of {
     base::Instant now;
     State operator()(const NoCredential&) const { return State::none; }
-    State operator()(const Provisional& p) const { return now < p.expires ? State::provisional : State::lapsed; }
+    State operator()(const Provisional& p) const {
+      return now < p.expires ? State::provisional : State::lapsed;
+    }
     State operator()(const Definitive& d) const { return now < d.expires ? State::active : State::expired; }
     State operator()(const Blocked&) const { return State::blocked; }
     State operator()(const Revoked&) const { return State::revoked; }
@@ -37,10 +43,12 @@ bool is_live(State state) {
     case State::provisional:
     case State::active:
     case State::expired:
-    case State::blocked: return true;
+    case State::blocked:
+      return true;
     case State::none:
     case State::lapsed:
-    case State::revoked: return false;
+    case State::revoked:
+      return false;
   }
   std::abort();
 }

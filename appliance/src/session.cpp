@@ -5,7 +5,8 @@
 
 namespace sigillo::appliance {
 
-sealed_store::Event Session::event(EventKind kind, const SubjectIndex& subject, EventOutcome outcome, std::string reference) const {
+sealed_store::Event Session::event(EventKind kind, const SubjectIndex& subject, EventOutcome outcome,
+                                   std::string reference) const {
   sealed_store::Event event;
   event.time = now();
   event.kind = static_cast<std::uint16_t>(kind);
@@ -21,7 +22,8 @@ GuardKey Session::guard_key(const SubjectIndex& subject, guard::Counter counter)
   return {subject, static_cast<std::uint8_t>(counter)};
 }
 
-Session::Gate Session::gate(const SubjectIndex& subject, guard::Counter counter, std::string endpoint, bool owned) const {
+Session::Gate Session::gate(const SubjectIndex& subject, guard::Counter counter, std::string endpoint,
+                            bool owned) const {
   return {guard_key(subject, counter), guard::limits(counter, policy()), std::move(endpoint), owned};
 }
 
@@ -29,30 +31,37 @@ base::Task<std::variant<Reply, ChargedAttempt>> Session::charge(Gate gate) {
   const GuardValue value = context_.store.guard(gate.key);
   const auto view = guard::look(value, gate.limits, now());
   if (!view.open()) {
-    Rejection refused{view.locked ? Rejection::Outcome::locked : Rejection::Outcome::delayed, view.remaining, std::nullopt};
-    if (view.delayed_until) refused.retry_after_s = static_cast<std::uint32_t>((*view.delayed_until - now()).seconds_up());
-    Changes changes{.events = {event(EventKind::refused, gate.key.subject,
-                                     view.locked ? EventOutcome::locked : EventOutcome::delayed, gate.endpoint)},
-                    .witnessed = false};
+    Rejection refused{view.locked ? Rejection::Outcome::locked : Rejection::Outcome::delayed, view.remaining,
+                      std::nullopt};
+    if (view.delayed_until)
+      refused.retry_after_s = static_cast<std::uint32_t>((*view.delayed_until - now()).seconds_up());
+    Changes changes{
+        .events = {event(EventKind::refused, gate.key.subject,
+                         view.locked ? EventOutcome::locked : EventOutcome::delayed, gate.endpoint)},
+        .witnessed = false};
     co_return co_await commit(std::move(changes), refused);
   }
-  sealed_store::Charge charge{gate.key, value, event(EventKind::charge, gate.key.subject, EventOutcome::none, gate.endpoint),
-                              event(EventKind::not_evaluated, gate.key.subject, EventOutcome::outage, gate.endpoint)};
+  sealed_store::Charge charge{
+      gate.key, value, event(EventKind::charge, gate.key.subject, EventOutcome::none, gate.endpoint),
+      event(EventKind::not_evaluated, gate.key.subject, EventOutcome::outage, gate.endpoint)};
   charge.event.guard.emplace(gate.key, guard::charged(value, gate.limits, gate.owned, now()));
   auto charged = co_await context_.store.charge(std::move(charge));
   if (!charged) co_return Reply(outage_of(charged.error()));
   co_return std::move(*charged);
 }
 
-base::Task<std::variant<Reply, Session::Accepted>> Session::attempt(SubjectIndex subject, SubjectRecord record, lifecycle::Use use,
+base::Task<std::variant<Reply, Session::Accepted>> Session::attempt(SubjectIndex subject,
+                                                                    SubjectRecord record, lifecycle::Use use,
                                                                     std::string endpoint, const Pin& pin) {
   const auto where = gate(subject, guard::Counter::pin, endpoint, is_live(state_of(record, now())));
   auto charged = co_await charge(where);
   if (auto* refused = std::get_if<Reply>(&charged)) co_return std::move(*refused);
 
   const auto against = lifecycle::against(record, pin.is_whole(), now());
-  auto evaluation = co_await context_.verifier.pin(std::get<ChargedAttempt>(std::move(charged)), subject, record, against, pin);
-  if (auto* failed = std::get_if<NotEvaluated>(&evaluation)) co_return not_evaluated(std::move(*failed), endpoint);
+  auto evaluation = co_await context_.verifier.pin(std::get<ChargedAttempt>(std::move(charged)), subject,
+                                                   record, against, pin);
+  if (auto* failed = std::get_if<NotEvaluated>(&evaluation))
+    co_return not_evaluated(std::move(*failed), endpoint);
   auto& evaluated = std::get<Evaluated>(evaluation);
 
   const lifecycle::PinShown shown{use, against, evaluated.match};
@@ -62,13 +71,16 @@ base::Task<std::variant<Reply, Session::Accepted>> Session::attempt(SubjectIndex
       Changes changes{.witnessed = false};
       const auto refused = rejection(evaluated.attempt, where.limits);
       if (refused.attempts_remaining == 0) {
-        changes.add({.events = {event(EventKind::locked, subject, EventOutcome::locked)}, .witnessed = false});
+        changes.add(
+            {.events = {event(EventKind::locked, subject, EventOutcome::locked)}, .witnessed = false});
         send_notices_later(context_, subject, NoticeEvent::locked);
       }
-      co_return co_await settle(std::move(evaluated.attempt), std::nullopt, EventOutcome::rejected, std::move(changes), refused);
+      co_return co_await settle(std::move(evaluated.attempt), std::nullopt, EventOutcome::rejected,
+                                std::move(changes), refused);
     }
     case lifecycle::PinDecision::Outcome::expired:
-      co_return co_await settle(std::move(evaluated.attempt), GuardValue{}, EventOutcome::expired, {.witnessed = false}, ExpiredPin{});
+      co_return co_await settle(std::move(evaluated.attempt), GuardValue{}, EventOutcome::expired,
+                                {.witnessed = false}, ExpiredPin{});
     case lifecycle::PinDecision::Outcome::accepted:
       co_return Accepted{std::move(evaluated.attempt), decision, std::move(record)};
   }
@@ -87,8 +99,8 @@ Rejection Session::rejection(const ChargedAttempt& attempt, const guard::Limits&
   return {Rejection::Outcome::rejected, total >= limits.limit ? 0 : limits.limit - total, std::nullopt};
 }
 
-base::Task<Reply> Session::settle(ChargedAttempt attempt, std::optional<GuardValue> count, EventOutcome outcome, Changes changes,
-                                  Answer answer, bool secret) {
+base::Task<Reply> Session::settle(ChargedAttempt attempt, std::optional<GuardValue> count,
+                                  EventOutcome outcome, Changes changes, Answer answer, bool secret) {
   auto settled = event(EventKind::settle, attempt.key().subject, outcome);
   settled.attempt = attempt.seq();
   if (count) settled.guard.emplace(attempt.key(), *count);
@@ -117,7 +129,8 @@ base::Task<Reply> Session::commit(Changes changes, Answer answer, bool secret) {
 }
 
 base::Task<Reply> Session::deny(const SubjectIndex& subject, Refusal refusal, std::string reference) {
-  Changes changes{.events = {event(EventKind::denied, subject, EventOutcome::refused, std::move(reference))}, .witnessed = false};
+  Changes changes{.events = {event(EventKind::denied, subject, EventOutcome::refused, std::move(reference))},
+                  .witnessed = false};
   co_return co_await commit(std::move(changes), refusal);
 }
 

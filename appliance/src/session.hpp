@@ -1,7 +1,7 @@
-// Session: one call on its way through the appliance. It keeps the order that the product promises: turn -> look -> charge ->
-// evaluate -> settle -> answer; it is the only caller of Store::charge, and every operation that confirms a secret goes
-// through attempt(). It also writes the stored answer of an Idempotency-Key into the same commit as what it answers.
-// Thread rule: one coroutine.
+// Session: one call on its way through the appliance. It keeps the order that the product promises: turn ->
+// look -> charge -> evaluate -> settle -> answer; it is the only caller of Store::charge, and every operation
+// that confirms a secret goes through attempt(). It also writes the stored answer of an Idempotency-Key into
+// the same commit as what it answers. Thread rule: one coroutine.
 #pragma once
 
 #include "context.hpp"
@@ -24,13 +24,14 @@ class Session {
   base::Instant now() const { return context_.now(); }
   Role role() const { return call_.channel->role; }
 
-  sealed_store::Event event(EventKind kind, const SubjectIndex& subject, EventOutcome outcome = EventOutcome::none,
-                            std::string reference = {}) const;
+  sealed_store::Event event(EventKind kind, const SubjectIndex& subject,
+                            EventOutcome outcome = EventOutcome::none, std::string reference = {}) const;
   void set_operator(std::optional<std::string> name) { operator_ = std::move(name); }
   // A turn that is kept to the end of the call.
   void hold(SubjectQueue::Turn turn) { held_.push_back(std::move(turn)); }
 
-  // ---- decisions ----------------------------------------------------------------------------------------------------
+  // ---- decisions
+  // ----------------------------------------------------------------------------------------------------
 
   struct Gate {
     GuardKey key;
@@ -50,18 +51,19 @@ class Session {
     lifecycle::PinDecision decision;
     SubjectRecord record;
   };
-  base::Task<std::variant<Reply, Accepted>> attempt(SubjectIndex subject, SubjectRecord record, lifecycle::Use use,
-                                                    std::string endpoint, const Pin& pin);
+  base::Task<std::variant<Reply, Accepted>> attempt(SubjectIndex subject, SubjectRecord record,
+                                                    lifecycle::Use use, std::string endpoint, const Pin& pin);
 
   // The comparison did not run: the charge is put back, the caller may come again.
   Reply not_evaluated(NotEvaluated evaluation, const std::string& endpoint);
   Rejection rejection(const ChargedAttempt& attempt, const guard::Limits& limits) const;
 
-  // ---- ends ---------------------------------------------------------------------------------------------------------
+  // ---- ends
+  // ---------------------------------------------------------------------------------------------------------
 
   // Durable, then answered. `secret`: the answer may be replayed for ten minutes only.
-  base::Task<Reply> settle(ChargedAttempt attempt, std::optional<GuardValue> count, EventOutcome outcome, Changes changes,
-                           Answer answer, bool secret = false);
+  base::Task<Reply> settle(ChargedAttempt attempt, std::optional<GuardValue> count, EventOutcome outcome,
+                           Changes changes, Answer answer, bool secret = false);
   base::Task<Reply> commit(Changes changes, Answer answer, bool secret = false);
   // A rule's refusal: noted in the ledger, then answered.
   base::Task<Reply> deny(const SubjectIndex& subject, Refusal refusal, std::string reference = {});
@@ -70,7 +72,8 @@ class Session {
   // Right, but what was to follow failed: the count is settled as right, the caller gets the outage.
   base::Task<Reply> settle_outage(Accepted accepted, const base::Error& cause);
 
-  // ---- Idempotency-Key ----------------------------------------------------------------------------------------------
+  // ---- Idempotency-Key
+  // ----------------------------------------------------------------------------------------------
 
   // The stored answer, or a refusal, where this key was used before.
   base::Task<std::optional<Reply>> replay();

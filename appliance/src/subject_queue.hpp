@@ -1,6 +1,6 @@
-// SubjectQueue: everything that reads and then writes a subject passes here, one at a time and in order of arrival, so
-// that N parallel right PINs all verify and N parallel wrong ones are N charges. Different subjects do not meet.
-// The next waiter goes on on an HSM worker, never inside the one that released it.
+// SubjectQueue: everything that reads and then writes a subject passes here, one at a time and in order of
+// arrival, so that N parallel right PINs all verify and N parallel wrong ones are N charges. Different
+// subjects do not meet. The next waiter goes on on an HSM worker, never inside the one that released it.
 // Thread rule: any thread; it outlives every Turn.
 #pragma once
 

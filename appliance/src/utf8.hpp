@@ -1,4 +1,4 @@
-// UTF-8, strictly (RFC 3629). Thread rule: a pure function.
+// UTF-8, strictly (RFC 3629): what is ill-formed is refused and never repaired. Thread rule: a pure function.
 #pragma once
 
 #include <optional>

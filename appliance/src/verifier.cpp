@@ -8,7 +8,8 @@ constexpr std::uint32_t kNoGeneration = 0;  // tokens and cards do not belong to
 
 }  // namespace
 
-Verifier::Verifier(hsm::Dispatcher& dispatcher, std::map<std::uint16_t, hsm::KeyRef> keys, std::uint32_t iterations)
+Verifier::Verifier(hsm::Dispatcher& dispatcher, std::map<std::uint16_t, hsm::KeyRef> keys,
+                   std::uint32_t iterations)
     : dispatcher_(dispatcher), keys_(std::move(keys)), iterations_(iterations) {
   dummy_.key_version = keys_.rbegin()->first;
   dummy_.iterations = iterations_;
@@ -16,8 +17,9 @@ Verifier::Verifier(hsm::Dispatcher& dispatcher, std::map<std::uint16_t, hsm::Key
   base::random_bytes(dummy_.mac);
 }
 
-base::Task<base::Result<base::Digest>> Verifier::mac(SecretRole role, const Id& owner, std::uint32_t generation,
-                                                     const PinVerifier& stored, base::ByteView secret) const {
+base::Task<base::Result<base::Digest>> Verifier::mac(SecretRole role, const Id& owner,
+                                                     std::uint32_t generation, const PinVerifier& stored,
+                                                     base::ByteView secret) const {
   const auto key = keys_.find(stored.key_version);
   if (key == keys_.end()) co_return base::Error(hsm::Errc::no_such_key, "verifier key of the record");
   base::Bytes prefix(kDomain.begin(), kDomain.end());
@@ -35,8 +37,9 @@ base::Task<base::Result<base::Digest>> Verifier::mac(SecretRole role, const Id& 
   co_return co_await dispatcher_.hmac(key->second, std::move(message));
 }
 
-base::Task<Evaluation> Verifier::pin(sealed_store::ChargedAttempt attempt, SubjectIndex subject, const SubjectRecord& record,
-                                     lifecycle::Against against, const Pin& pin) const {
+base::Task<Evaluation> Verifier::pin(sealed_store::ChargedAttempt attempt, SubjectIndex subject,
+                                     const SubjectRecord& record, lifecycle::Against against,
+                                     const Pin& pin) const {
   struct Comparison {
     SecretRole role;
     const PinVerifier* stored;
@@ -51,26 +54,32 @@ base::Task<Evaluation> Verifier::pin(sealed_store::ChargedAttempt attempt, Subje
       if (pin.is_whole()) comparisons.push_back({SecretRole::second_half, &dummy_, pin.second_half()});
       break;
     case lifecycle::Against::first_half:
-      comparisons.push_back({SecretRole::first_half, &std::get<Provisional>(record.state).first->verifier, pin.first_half()});
+      comparisons.push_back(
+          {SecretRole::first_half, &std::get<Provisional>(record.state).first->verifier, pin.first_half()});
       break;
     case lifecycle::Against::halves:
-      comparisons.push_back({SecretRole::first_half, &std::get<Provisional>(record.state).first->verifier, pin.first_half()});
-      comparisons.push_back({SecretRole::second_half, &std::get<Provisional>(record.state).second->verifier, pin.second_half()});
+      comparisons.push_back(
+          {SecretRole::first_half, &std::get<Provisional>(record.state).first->verifier, pin.first_half()});
+      comparisons.push_back({SecretRole::second_half, &std::get<Provisional>(record.state).second->verifier,
+                             pin.second_half()});
       break;
     case lifecycle::Against::definitive:
-      comparisons.push_back({SecretRole::definitive, &std::get<Definitive>(record.state).verifier, pin.characters()});
+      comparisons.push_back(
+          {SecretRole::definitive, &std::get<Definitive>(record.state).verifier, pin.characters()});
       break;
   }
-  // Both MACs first, then both comparisons: no word, and no time, says which half was wrong; and a failure between
-  // the two has compared nothing.
+  // Both MACs first, then both comparisons: no word, and no time, says which half was wrong; and a failure
+  // between the two has compared nothing.
   std::vector<base::Digest> macs;
   for (const auto& comparison : comparisons) {
-    auto mac = co_await this->mac(comparison.role, subject, record.generation, *comparison.stored, comparison.shown);
+    auto mac =
+        co_await this->mac(comparison.role, subject, record.generation, *comparison.stored, comparison.shown);
     if (!mac) co_return NotEvaluated{std::move(attempt), mac.error()};
     macs.push_back(*mac);
   }
   for (std::size_t i = 0; i < macs.size(); ++i) {
-    const bool equal = base::constant_time_equal(base::ByteView(macs[i]), base::ByteView(comparisons[i].stored->mac));
+    const bool equal =
+        base::constant_time_equal(base::ByteView(macs[i]), base::ByteView(comparisons[i].stored->mac));
     match = static_cast<bool>(static_cast<unsigned>(match) & static_cast<unsigned>(equal));
   }
   co_return Evaluated{std::move(attempt), match};
@@ -86,13 +95,15 @@ base::Task<Evaluation> Verifier::secret(sealed_store::ChargedAttempt attempt, Se
   co_return Evaluated{std::move(attempt), real && equal};
 }
 
-Evaluated Verifier::contacts(sealed_store::ChargedAttempt attempt, const std::vector<ContactPair>& pairs) const {
+Evaluated Verifier::contacts(sealed_store::ChargedAttempt attempt,
+                             const std::vector<ContactPair>& pairs) const {
   unsigned match = pairs.empty() ? 0 : 1;
   for (const auto& pair : pairs) {
     // Digests have one length, so the time tells nothing of what is registered.
     const auto given = base::sha256({base::view(pair.given)});
     const auto registered = base::sha256({base::view(pair.registered)});
-    match &= static_cast<unsigned>(base::constant_time_equal(base::ByteView(given), base::ByteView(registered)));
+    match &=
+        static_cast<unsigned>(base::constant_time_equal(base::ByteView(given), base::ByteView(registered)));
     match &= static_cast<unsigned>(!pair.registered.empty());
   }
   return Evaluated{std::move(attempt), match != 0};

@@ -1,8 +1,10 @@
-// Verifier: the one choke point where anything secret that a citizen shows is compared: PINs, link tokens, health cards,
-// contacts. Each comparison takes a ChargedAttempt away, so that none can be written that was not paid for; the HSM
-// computes the candidate's MAC (verifier key), the comparison is constant-time, and where there is nothing to compare
-// with, a dummy gives the same work: HSM calls depend on the length of what was shown alone.
-//   mac = HMAC(K_verifier[version], "sigillo/pin/v1" || role || subject || generation || salt || stretch(secret))
+// Verifier: the one choke point where anything secret that a citizen shows is compared: PINs, link tokens,
+// health cards, contacts. Each comparison takes a ChargedAttempt away, so that none can be written that was
+// not paid for; the HSM computes the candidate's MAC (verifier key), the comparison is constant-time, and
+// where there is nothing to compare with, a dummy gives the same work: HSM calls depend on the length of what
+// was shown alone.
+//   mac = HMAC(K_verifier[version], "sigillo/pin/v1" || role || subject || generation || salt ||
+//   stretch(secret))
 // Thread rule: any thread; owned by the engine.
 #pragma once
 
@@ -14,7 +16,13 @@
 
 namespace sigillo::appliance {
 
-enum class SecretRole : std::uint8_t { first_half = 1, second_half = 2, definitive = 3, token = 4, health_card = 5 };
+enum class SecretRole : std::uint8_t {
+  first_half = 1,
+  second_half = 2,
+  definitive = 3,
+  token = 4,
+  health_card = 5
+};
 
 // What an attempt came to: the comparison ran, or it did not and the attempt is there to be refunded.
 struct Evaluated {
@@ -33,18 +41,20 @@ class Verifier {
   Verifier(hsm::Dispatcher& dispatcher, std::map<std::uint16_t, hsm::KeyRef> keys, std::uint32_t iterations);
 
   // `subject` and `record` name what is compared; `against` comes from lifecycle::against.
-  base::Task<Evaluation> pin(sealed_store::ChargedAttempt attempt, SubjectIndex subject, const SubjectRecord& record,
-                             lifecycle::Against against, const Pin& pin) const;
+  base::Task<Evaluation> pin(sealed_store::ChargedAttempt attempt, SubjectIndex subject,
+                             const SubjectRecord& record, lifecycle::Against against, const Pin& pin) const;
   // One secret against one verifier, or against a dummy where there is none: link tokens and health cards.
   base::Task<Evaluation> secret(sealed_store::ChargedAttempt attempt, SecretRole role, Id owner,
                                 const PinVerifier* stored, const base::Secret& shown) const;
-  // Contacts: every one given must equal its registered one; `registered` has an empty text where none counts.
+  // Contacts: every one given must equal its registered one; `registered` has an empty text where none
+  // counts.
   struct ContactPair {
     std::string given, registered;
   };
   Evaluated contacts(sealed_store::ChargedAttempt attempt, const std::vector<ContactPair>& pairs) const;
 
-  base::Task<base::Result<PinVerifier>> make(SecretRole role, Id owner, std::uint32_t generation, base::ByteView secret) const;
+  base::Task<base::Result<PinVerifier>> make(SecretRole role, Id owner, std::uint32_t generation,
+                                             base::ByteView secret) const;
 
  private:
   base::Task<base::Result<base::Digest>> mac(SecretRole role, const Id& owner, std::uint32_t generation,

@@ -77,7 +77,9 @@ std::optional<Bytes> from_hex(std::string_view text) {
   return out;
 }
 
-std::string to_base64url(ByteView bytes) { return encode64(bytes, kUrlAlphabet); }
+std::string to_base64url(ByteView bytes) {
+  return encode64(bytes, kUrlAlphabet);
+}
 
 std::string to_base64(ByteView bytes) {
   std::string out = encode64(bytes, kAlphabet);
@@ -85,7 +87,9 @@ std::string to_base64(ByteView bytes) {
   return out;
 }
 
-std::optional<Bytes> from_base64url(std::string_view text) { return decode64(text, kUrlAlphabet); }
+std::optional<Bytes> from_base64url(std::string_view text) {
+  return decode64(text, kUrlAlphabet);
+}
 
 std::optional<Bytes> from_base64(std::string_view text) {
   if (text.size() % 4 != 0) return std::nullopt;

@@ -7,7 +7,8 @@
 namespace sigillo::base {
 
 std::string to_rfc3339(Instant instant) {
-  const std::time_t seconds = static_cast<std::time_t>(instant.ms >= 0 ? instant.ms / 1000 : (instant.ms - 999) / 1000);
+  const std::time_t seconds =
+      static_cast<std::time_t>(instant.ms >= 0 ? instant.ms / 1000 : (instant.ms - 999) / 1000);
   std::tm parts{};
   gmtime_r(&seconds, &parts);
   char buffer[32];
@@ -23,11 +24,20 @@ std::optional<Duration> parse_duration(std::string_view text) {
   if (error != std::errc() || stop != end || number < 0 || number > 3'153'600'000) return std::nullopt;
   Duration out;
   switch (text.back()) {
-    case 's': out = seconds(number); break;
-    case 'm': out = minutes(number); break;
-    case 'h': out = hours(number); break;
-    case 'd': out = days(number); break;
-    default: return std::nullopt;
+    case 's':
+      out = seconds(number);
+      break;
+    case 'm':
+      out = minutes(number);
+      break;
+    case 'h':
+      out = hours(number);
+      break;
+    case 'd':
+      out = days(number);
+      break;
+    default:
+      return std::nullopt;
   }
   if (out > days(36'500)) return std::nullopt;
   return out;

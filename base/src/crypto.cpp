@@ -54,7 +54,8 @@ const EVP_CIPHER* gcm() {
 Digest sha256(std::initializer_list<ByteView> parts) {
   const Own<EVP_MD_CTX> context(EVP_MD_CTX_new());
   must(context && EVP_DigestInit_ex(context.get(), md(), nullptr) == 1, "SHA-256");
-  for (const auto part : parts) must(EVP_DigestUpdate(context.get(), part.data(), part.size()) == 1, "SHA-256");
+  for (const auto part : parts)
+    must(EVP_DigestUpdate(context.get(), part.data(), part.size()) == 1, "SHA-256");
   Digest out;
   must(EVP_DigestFinal_ex(context.get(), out.data(), nullptr) == 1, "SHA-256");
   return out;
@@ -91,8 +92,8 @@ Secret hkdf_sha256(ByteView key, ByteView salt, ByteView info, std::size_t size)
 Secret pbkdf2_sha256(const Secret& password, ByteView salt, unsigned iterations, std::size_t size) {
   Secret out(size);
   must(PKCS5_PBKDF2_HMAC(password.expose_text().data(), static_cast<int>(password.size()), salt.data(),
-                         static_cast<int>(salt.size()), static_cast<int>(iterations), md(), static_cast<int>(size),
-                         out.writable().data()) == 1,
+                         static_cast<int>(salt.size()), static_cast<int>(iterations), md(),
+                         static_cast<int>(size), out.writable().data()) == 1,
        "PBKDF2");
   return out;
 }
@@ -124,7 +125,8 @@ std::optional<Secret> aead_open(const Secret& key, ByteView associated_data, Byt
   Byte* target = body.empty() ? &none : out.writable().data();
   const Own<EVP_CIPHER_CTX> context(EVP_CIPHER_CTX_new());
   int size = 0;
-  must(context && EVP_DecryptInit_ex2(context.get(), gcm(), key.expose().data(), sealed.data(), nullptr) == 1 &&
+  must(context &&
+           EVP_DecryptInit_ex2(context.get(), gcm(), key.expose().data(), sealed.data(), nullptr) == 1 &&
            EVP_DecryptUpdate(context.get(), nullptr, &size, associated_data.data(),
                              static_cast<int>(associated_data.size())) == 1 &&
            EVP_DecryptUpdate(context.get(), target, &size, body.data(), static_cast<int>(body.size())) == 1 &&
@@ -135,6 +137,8 @@ std::optional<Secret> aead_open(const Secret& key, ByteView associated_data, Byt
   return out;
 }
 
-void random_bytes(std::span<Byte> out) { must(RAND_bytes(out.data(), static_cast<int>(out.size())) == 1, "RAND_bytes"); }
+void random_bytes(std::span<Byte> out) {
+  must(RAND_bytes(out.data(), static_cast<int>(out.size())) == 1, "RAND_bytes");
+}
 
 }  // namespace sigillo::base

@@ -41,10 +41,12 @@ bool ecdsa_verify(const EcPublicKey& key, const Digest& digest, ByteView der) {
   char group[] = "prime256v1";
   OSSL_PARAM params[] = {
       OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
-      OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, const_cast<Byte*>(key.point().data()), key.point().size()),
+      OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, const_cast<Byte*>(key.point().data()),
+                                        key.point().size()),
       OSSL_PARAM_construct_end()};
   EVP_PKEY* made = nullptr;
-  if (!maker || EVP_PKEY_fromdata_init(maker.get()) != 1 || EVP_PKEY_fromdata(maker.get(), &made, EVP_PKEY_PUBLIC_KEY, params) != 1) {
+  if (!maker || EVP_PKEY_fromdata_init(maker.get()) != 1 ||
+      EVP_PKEY_fromdata(maker.get(), &made, EVP_PKEY_PUBLIC_KEY, params) != 1) {
     return false;
   }
   const std::unique_ptr<EVP_PKEY, Free> owned(made);

@@ -10,7 +10,8 @@ namespace {
 
 spdlog::logger& logger() {
   static const std::shared_ptr<spdlog::logger> instance = [] {
-    auto made = std::make_shared<spdlog::logger>("sigillo", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    auto made =
+        std::make_shared<spdlog::logger>("sigillo", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     made->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
     made->flush_on(spdlog::level::info);
     return made;
@@ -52,9 +53,15 @@ void write(spdlog::level::level_enum level, std::string_view event, std::initial
 
 Field::Field(std::string_view k, std::string_view v) : key(k), value(quoted(v)) {}
 
-void info(std::string_view event, std::initializer_list<Field> fields) { write(spdlog::level::info, event, fields); }
-void warn(std::string_view event, std::initializer_list<Field> fields) { write(spdlog::level::warn, event, fields); }
-void error(std::string_view event, std::initializer_list<Field> fields) { write(spdlog::level::err, event, fields); }
+void info(std::string_view event, std::initializer_list<Field> fields) {
+  write(spdlog::level::info, event, fields);
+}
+void warn(std::string_view event, std::initializer_list<Field> fields) {
+  write(spdlog::level::warn, event, fields);
+}
+void error(std::string_view event, std::initializer_list<Field> fields) {
+  write(spdlog::level::err, event, fields);
+}
 
 void error(std::string_view event, const Error& cause) {
   error(event, {{"error", cause.number()},
@@ -63,6 +70,8 @@ void error(std::string_view event, const Error& cause) {
                 {"at", std::string(cause.where().file_name()) + ":" + std::to_string(cause.where().line())}});
 }
 
-void flush() { logger().flush(); }
+void flush() {
+  logger().flush();
+}
 
 }  // namespace sigillo::base::log

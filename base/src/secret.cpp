@@ -7,7 +7,18 @@
 
 namespace sigillo::base {
 
-bool lock_secret_arena(std::size_t bytes) { return CRYPTO_secure_malloc_init(bytes, 32) == 1; }
+namespace {
+std::size_t arena_bytes = 0;
+}
+
+bool lock_secret_arena(std::size_t bytes) {
+  arena_bytes = bytes;
+  return CRYPTO_secure_malloc_init(bytes, 32) == 1;
+}
+
+bool secret_arena_crowded() {
+  return CRYPTO_secure_malloc_initialized() == 1 && CRYPTO_secure_used() > arena_bytes / 4 * 3;
+}
 
 Secret::Secret(std::size_t size) : size_(size) {
   if (size == 0) return;
@@ -44,7 +55,9 @@ Secret& Secret::operator=(Secret&& other) noexcept {
   return *this;
 }
 
-Secret::~Secret() { wipe(); }
+Secret::~Secret() {
+  wipe();
+}
 
 void Secret::wipe() {
   OPENSSL_secure_clear_free(data_, size_);

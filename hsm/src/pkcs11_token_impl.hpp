@@ -1,4 +1,4 @@
-// The parts of a Pkcs11Token. Thread rule: as Token.
+// The parts of a Pkcs11Token, in the order in which they are built and taken down. Thread rule: as Token.
 #pragma once
 
 #include "connection.hpp"

@@ -1,29 +1,30 @@
-// Assembly: the appliance put together from a configuration: module, login, keys, store, anchor, service. What sigillod
-// and the officers' commands share. It owns all of it and takes it down in the right order.
+// Assembly: the appliance put together from a configuration: module, login, keys, store, anchor, service.
+// What sigillod and the officers' commands share. It owns all of it and takes it down in the right order.
 // Thread rule: open() and the destructor on one thread; service() from any.
 #pragma once
 
 #include <memory>
 #include <vector>
 
+#include <appliance/config.hpp>
+#include <appliance/service.hpp>
 #include <base/clock.hpp>
 #include <base/result.hpp>
 #include <hsm/evp_key.hpp>
 #include <hsm/token.hpp>
-#include <appliance/config.hpp>
-#include <appliance/service.hpp>
 
 namespace sigillo::appliance {
 
 enum class Errc : std::uint16_t {
-  pin_file = 401,    // the token PIN's file is missing, empty, or readable by others
-  clock = 402,       // the clock is behind the ledger
-  policy = 403,      // a configuration that the appliance refuses
-  channel = 404,     // two couriers of one identity or owner, or a malformed channel
-  shape = 405,       // a sealed record that does not decode
+  pin_file = 401,  // the token PIN's file is missing, empty, or readable by others
+  clock = 402,     // the clock is behind the ledger
+  policy = 403,    // a configuration that the appliance refuses
+  channel = 404,   // two couriers of one identity or owner, or a malformed channel
+  shape = 405,     // a sealed record that does not decode
 };
 
-// The keys of the design, by label: index, verifier, store, receipt, ledger, tls (P-256), ca (P-384). Version 1 of each.
+// The keys of the design, by label: index, verifier, store, receipt, ledger, tls (P-256), ca (P-384). Version
+// 1 of each.
 struct KeyLabels {
   static constexpr const char* index = "sigillo.index";
   static constexpr const char* verifier = "sigillo.verifier";
@@ -41,8 +42,8 @@ base::Result<base::Secret> read_pin_file(const std::string& path);
 // Opens the configured module and token (sets SOFTHSM2_CONF where the configuration names one).
 base::Result<std::unique_ptr<hsm::Token>> open_token(const HsmConfig& config);
 
-// A new store under the token's keys, with these channels enrolled, and its first anchor. Errc::channel where one
-// public key or one declared owner could open both halves.
+// A new store under the token's keys, with these channels enrolled, and its first anchor. Errc::channel where
+// one public key or one declared owner could open both halves.
 base::Result<void> found_store(const Config& config, hsm::Token& token, const std::vector<Channel>& channels,
                                const base::Clock& clock);
 

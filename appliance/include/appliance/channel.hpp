@@ -1,5 +1,5 @@
-// Channel: who may call, as enrolled by officers. The role comes from the certificate's URI SAN, the status from here.
-// Thread rule: immutable; the registry exchanges whole objects.
+// Channel: who may call, as enrolled by officers. The role comes from the certificate's URI SAN, the status
+// from here. Thread rule: immutable; the registry exchanges whole objects.
 #pragma once
 
 #include <array>
@@ -9,8 +9,8 @@
 #include <string>
 #include <string_view>
 
-#include <base/crypto.hpp>
 #include <appliance/contacts.hpp>
+#include <base/crypto.hpp>
 
 namespace sigillo::appliance {
 
@@ -33,11 +33,11 @@ enum class ChannelStatus : std::uint8_t { active = 1, suspended = 2, revoked = 3
 
 struct Channel {
   Role role = Role::portal;
-  std::string name;                            // 1 to 48 of [a-z0-9-]
+  std::string name;  // 1 to 48 of [a-z0-9-]
   ChannelStatus status = ChannelStatus::active;
-  base::Digest certificate_key{};              // SHA-256 of the certificate's SubjectPublicKeyInfo (DER)
-  std::string owner;                           // declared; two couriers of one owner could open both halves
-  std::string delivery_jwk;                    // public EC P-256 JWK with `kid`; empty where the role opens nothing
+  base::Digest certificate_key{};  // SHA-256 of the certificate's SubjectPublicKeyInfo (DER)
+  std::string owner;               // declared; two couriers of one owner could open both halves
+  std::string delivery_jwk;        // public EC P-256 JWK with `kid`; empty where the role opens nothing
   std::string label() const { return std::string(appliance::name(role)) + ":" + name; }
 };
 using ChannelPtr = std::shared_ptr<const Channel>;

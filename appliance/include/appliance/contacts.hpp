@@ -1,6 +1,6 @@
-// What a subject can be reached by and what proves who it is: contacts, health card, evidence. All validated at the
-// door; inside, a value of these types is well formed. Personal data: stored in sealed records only, shown masked.
-// Thread rule: values.
+// What a subject can be reached by and what proves who it is: contacts, health card, evidence. All validated
+// at the door; inside, a value of these types is well formed. Personal data: stored in sealed records only,
+// shown masked. Thread rule: values.
 #pragma once
 
 #include <compare>
@@ -24,13 +24,14 @@ struct Date {  // proleptic Gregorian, always a date that exists
   std::uint8_t month = 1;
   std::uint8_t day = 1;
   static std::optional<Date> parse(std::string_view text);  // YYYY-MM-DD, 1900 to 2199
-  static Date of(base::Instant instant);                    // in Europe/Rome: an Italian document expires at midnight there
+  static Date of(base::Instant instant);  // in Europe/Rome: an Italian document expires at midnight there
   std::string text() const;
   auto operator<=>(const Date&) const = default;
 };
 
 struct PostalAddress {
-  std::string name, street, postcode, city, province, country;  // name and street up to 100 characters; country ISO 3166 alpha-2
+  std::string name, street, postcode, city, province,
+      country;  // name and street up to 100 characters; country ISO 3166 alpha-2
   bool operator==(const PostalAddress&) const = default;
 };
 
@@ -44,7 +45,8 @@ struct Contacts {
 };
 
 struct HealthCard {
-  std::string number;  // 20 digits, Luhn check over ISO/IEC 7812 with issuer 80380 is not demanded: regions differ
+  std::string
+      number;  // 20 digits, Luhn check over ISO/IEC 7812 with issuer 80380 is not demanded: regions differ
   Date expires;
   bool operator==(const HealthCard&) const = default;
 };
@@ -65,9 +67,12 @@ struct Evidence {
   Document document;
 };
 
-// Normalising parsers of single values: nothing where malformed. Postal members: printable UTF-8 without controls, not blank.
-std::optional<std::string> parse_e164(std::string_view text);   // RFC 3966 digits with +, 8 to 15 digits; spaces refused
-std::optional<std::string> parse_mail(std::string_view text);   // one addr-spec of RFC 5321 size, ASCII, lower-cased, no comments
+// Normalising parsers of single values: nothing where malformed. Postal members: printable UTF-8 without
+// controls, not blank.
+std::optional<std::string> parse_e164(
+    std::string_view text);  // RFC 3966 digits with +, 8 to 15 digits; spaces refused
+std::optional<std::string> parse_mail(
+    std::string_view text);  // one addr-spec of RFC 5321 size, ASCII, lower-cased, no comments
 std::optional<std::string> parse_sha256(std::string_view text);
 bool valid_postal(const PostalAddress& address);  // IT: postcode 5 digits, province 2 letters
 bool valid_document(const Document& document);

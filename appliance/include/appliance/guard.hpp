@@ -1,6 +1,6 @@
-// Guard: the arithmetic of the guess limit, pure. One function computes whether a subject is delayed or locked, for
-// enforcement, for status and for notices alike (F3). The values live in the store; who may change them is lifecycle's.
-// Thread rule: pure functions.
+// Guard: the arithmetic of the guess limit, pure. One function computes whether a subject is delayed or
+// locked, for enforcement, for status and for notices alike (F3). The values live in the store; who may
+// change them is lifecycle's. Thread rule: pure functions.
 #pragma once
 
 #include <optional>
@@ -10,7 +10,8 @@
 
 namespace sigillo::appliance::guard {
 
-// The counters of a subject, each its own; and a link's, whose key is the link's id. On disk: never renumbered.
+// The counters of a subject, each its own; and a link's, whose key is the link's id. On disk: never
+// renumbered.
 enum class Counter : std::uint8_t { pin = 1, contacts = 2, health_card = 3, link = 4 };
 
 struct Limits {
@@ -29,6 +30,7 @@ struct View {
 View look(const sealed_store::GuardValue& value, const Limits& limits, base::Instant now);
 
 // The value after one more attempt at `now`; `owned` where a credential is live.
-sealed_store::GuardValue charged(const sealed_store::GuardValue& value, const Limits& limits, bool owned, base::Instant now);
+sealed_store::GuardValue charged(const sealed_store::GuardValue& value, const Limits& limits, bool owned,
+                                 base::Instant now);
 
 }  // namespace sigillo::appliance::guard

@@ -1,6 +1,6 @@
-// The catalogue of ledger events and outcomes: stable numbers, stable names. An export and an auditor's page speak in
-// these names. Never renumbered, never reused; below 100 are the store's own.
-// Thread rule: constants.
+// The catalogue of ledger events and outcomes: stable numbers, stable names. An export and an auditor's page
+// speak in these names. Never renumbered, never reused; below 100 are the store's own. Thread rule:
+// constants.
 #pragma once
 
 #include <cstdint>
@@ -9,10 +9,10 @@
 namespace sigillo::appliance {
 
 enum class EventKind : std::uint16_t {
-  store_change = 1,  // records changed by housekeeping
-  store_fold = 2,    // the guard table was folded
-  charge = 100,      // a guess was paid for; `reference` says at which endpoint
-  settle = 101,      // it was evaluated; `attempt` names the charge
+  store_change = 1,     // records changed by housekeeping
+  store_fold = 2,       // the guard table was folded
+  charge = 100,         // a guess was paid for; `reference` says at which endpoint
+  settle = 101,         // it was evaluated; `attempt` names the charge
   not_evaluated = 102,  // it was not, and the count is put back
   refused = 103,        // delayed or locked: nothing was evaluated or charged
   denied = 104,         // a rule refused the request
@@ -38,8 +38,8 @@ enum class EventKind : std::uint16_t {
   delivery_acknowledged = 140,
   ledger_read = 150,
   ledger_checkpoint = 151,
-  shared_contact = 160,     // an alarm: one contact, many subjects
-  existence_told = 161,     // an alarm: a 409 told a portal that a credential exists
+  shared_contact = 160,  // an alarm: one contact, many subjects
+  existence_told = 161,  // an alarm: a 409 told a portal that a credential exists
   channel_enrolled = 170,
   started = 180,
   stopped = 181,
@@ -65,7 +65,7 @@ enum class EventOutcome : std::uint16_t {
   not_eligible = 14,
 };
 
-std::string_view event_name(std::uint16_t kind);      // "charge"; "unknown" for a number not in the catalogue
+std::string_view event_name(std::uint16_t kind);  // "charge"; "unknown" for a number not in the catalogue
 std::string_view outcome_name(std::uint16_t outcome);
 
 }  // namespace sigillo::appliance

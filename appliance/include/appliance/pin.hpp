@@ -1,6 +1,6 @@
-// Pin: 8 or 16 characters of the 32-character alphabet without I O 0 1, in locked memory. Input is taken in either case,
-// spaces and hyphens do not count. Uniform by construction: 5 random bits a character, no modulo.
-// Thread rule: a value, moved, never copied.
+// Pin: 8 or 16 characters of the 32-character alphabet without I O 0 1, in locked memory. Input is taken in
+// either case, spaces and hyphens do not count. Uniform by construction: 5 random bits a character, no
+// modulo. Thread rule: a value, moved, never copied.
 #pragma once
 
 #include <optional>
@@ -26,7 +26,9 @@ class Pin {
   bool is_whole() const { return length() == 2 * kHalfLength; }
   base::ByteView characters() const { return characters_.expose(); }
   base::ByteView first_half() const { return characters().first(kHalfLength); }
-  base::ByteView second_half() const { return characters().last(kHalfLength); }  // of 16; of 8 the same as the first
+  base::ByteView second_half() const {
+    return characters().last(kHalfLength);
+  }                            // of 16; of 8 the same as the first
   base::Secret shown() const;  // XXXX-XXXX (a whole PIN: four groups)
   Pin clone() const { return Pin(characters_.clone()); }
 

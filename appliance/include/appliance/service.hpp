@@ -1,6 +1,6 @@
-// Service: the one seam between the network side and the appliance. api/ knows this and nothing below it: no HSM, no
-// store, no key. The shape allows the two sides to become two processes.
-// Thread rule: any thread; a call goes on on the appliance's own threads and answers there.
+// Service: the one seam between the network side and the appliance. api/ knows this and nothing below it: no
+// HSM, no store, no key. The shape allows the two sides to become two processes. Thread rule: any thread; a
+// call goes on on the appliance's own threads and answers there.
 #pragma once
 
 #include <functional>
@@ -10,10 +10,10 @@
 #include <variant>
 #include <vector>
 
-#include <base/secret.hpp>
-#include <base/task.hpp>
 #include <appliance/channel.hpp>
 #include <appliance/operations.hpp>
+#include <base/secret.hpp>
+#include <base/task.hpp>
 
 namespace sigillo::appliance {
 
@@ -37,13 +37,20 @@ struct Call {
 };
 
 // Nothing was decided, charged or changed; the caller may come again. 503.
-enum class Outage : std::uint8_t { overloaded, hsm_unavailable, store_unavailable, audit_unavailable, sealed };
+enum class Outage : std::uint8_t {
+  overloaded,
+  hsm_unavailable,
+  store_unavailable,
+  audit_unavailable,
+  sealed
+};
 
 using Reply = std::variant<Rendered, Outage>;
 
 struct Readiness {
   bool ready = false;
-  std::vector<std::string> reasons;  // "hsm-unavailable", "clock-behind-ledger", "sealed", ... ; empty when ready
+  std::vector<std::string>
+      reasons;  // "hsm-unavailable", "clock-behind-ledger", "sealed", ... ; empty when ready
 };
 
 class Service {
@@ -52,9 +59,10 @@ class Service {
 
   virtual base::Task<Reply> execute(Call call) = 0;
 
-  // The enrolled channel of that role, name and certificate key, whatever its status; nothing where none is. In memory,
-  // asked at every request, so that a revocation ends connections that are open.
-  virtual ChannelPtr channel(Role role, const std::string& name, const base::Digest& certificate_key) const = 0;
+  // The enrolled channel of that role, name and certificate key, whatever its status; nothing where none is.
+  // In memory, asked at every request, so that a revocation ends connections that are open.
+  virtual ChannelPtr channel(Role role, const std::string& name,
+                             const base::Digest& certificate_key) const = 0;
   virtual Readiness readiness() const = 0;
 };
 

@@ -1,8 +1,8 @@
-// Subject: a codice fiscale, validated once at the door. Natural persons: 16 characters (DM 23 December 1976): surname and
-// name, date of birth (women: day + 40), place by its shape, check character; omocodia replaces digits by LMNPQRSTUV.
-// Legal persons: 11 digits with the check digit of a partita IVA (Luhn). Held in upper case.
-// It travels from the door to the blind index and no further; it is never logged, stored or put into a URL.
-// Thread rule: a value.
+// Subject: a codice fiscale, validated once at the door. Natural persons: 16 characters (DM 23 December
+// 1976): surname and name, date of birth (women: day + 40), place by its shape, check character; omocodia
+// replaces digits by LMNPQRSTUV. Legal persons: 11 digits with the check digit of a partita IVA (Luhn). Held
+// in upper case. It travels from the door to the blind index and no further; it is never logged, stored or
+// put into a URL. Thread rule: a value.
 #pragma once
 
 #include <cstdint>

@@ -18,10 +18,16 @@ using ByteView = std::span<const Byte>;
 template <std::size_t N>
 using ByteArray = std::array<Byte, N>;
 
-inline ByteView view(std::string_view text) { return {reinterpret_cast<const Byte*>(text.data()), text.size()}; }
-inline std::string_view text(ByteView bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+inline ByteView view(std::string_view text) {
+  return {reinterpret_cast<const Byte*>(text.data()), text.size()};
+}
+inline std::string_view text(ByteView bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
-inline void append(Bytes& out, ByteView bytes) { out.insert(out.end(), bytes.begin(), bytes.end()); }
+inline void append(Bytes& out, ByteView bytes) {
+  out.insert(out.end(), bytes.begin(), bytes.end());
+}
 
 // Big-endian, fixed width.
 template <class Int>
@@ -37,11 +43,11 @@ Int read_be(ByteView bytes) {
   return static_cast<Int>(value);
 }
 
-std::string to_hex(ByteView bytes);                         // lower case
-std::optional<Bytes> from_hex(std::string_view text);       // either case; nothing else
-std::string to_base64url(ByteView bytes);                   // RFC 4648 section 5, no padding
-std::optional<Bytes> from_base64url(std::string_view text); // strict: no padding, no stray bits
-std::string to_base64(ByteView bytes);                      // RFC 4648 section 4, padded
-std::optional<Bytes> from_base64(std::string_view text);    // strict: padded, no stray bits
+std::string to_hex(ByteView bytes);                          // lower case
+std::optional<Bytes> from_hex(std::string_view text);        // either case; nothing else
+std::string to_base64url(ByteView bytes);                    // RFC 4648 section 5, no padding
+std::optional<Bytes> from_base64url(std::string_view text);  // strict: no padding, no stray bits
+std::string to_base64(ByteView bytes);                       // RFC 4648 section 4, padded
+std::optional<Bytes> from_base64(std::string_view text);     // strict: padded, no stray bits
 
 }  // namespace sigillo::base

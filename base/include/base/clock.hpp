@@ -17,10 +17,18 @@ struct Duration {
   // The API speaks whole seconds, rounded up: a caller told "1" may not come too early.
   std::int64_t seconds_up() const { return (ms + 999) / 1000; }
 };
-constexpr Duration seconds(std::int64_t n) { return {n * 1000}; }
-constexpr Duration minutes(std::int64_t n) { return {n * 60'000}; }
-constexpr Duration hours(std::int64_t n) { return {n * 3'600'000}; }
-constexpr Duration days(std::int64_t n) { return {n * 86'400'000}; }
+constexpr Duration seconds(std::int64_t n) {
+  return {n * 1000};
+}
+constexpr Duration minutes(std::int64_t n) {
+  return {n * 60'000};
+}
+constexpr Duration hours(std::int64_t n) {
+  return {n * 3'600'000};
+}
+constexpr Duration days(std::int64_t n) {
+  return {n * 86'400'000};
+}
 
 // Milliseconds since 1970-01-01T00:00:00Z, without leap seconds.
 struct Instant {

@@ -1,5 +1,5 @@
-// ECDSA on P-256 with SHA-256 outside the HSM: checking a signature, and its two encodings. Signing is the HSM's.
-// Thread rule: pure functions.
+// ECDSA on P-256 with SHA-256 outside the HSM: checking a signature, and its two encodings. Signing is the
+// HSM's. Thread rule: pure functions.
 #pragma once
 
 #include <base/crypto.hpp>

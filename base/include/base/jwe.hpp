@@ -1,7 +1,7 @@
-// JWE compact serialisation (RFC 7516) in the one form the product uses: alg ECDH-ES on P-256 (RFC 7518 section 4.6,
-// direct key agreement), enc A256GCM, `kid` of the recipient's key; and the JWKs for it (RFC 7517). Sealing is the
-// appliance's, opening is a channel's; both are here so that the form is said once. Crypto is OpenSSL's EVP.
-// Thread rule: values and pure functions.
+// JWE compact serialisation (RFC 7516) in the one form the product uses: alg ECDH-ES on P-256 (RFC 7518
+// section 4.6, direct key agreement), enc A256GCM, `kid` of the recipient's key; and the JWKs for it (RFC
+// 7517). Sealing is the appliance's, opening is a channel's; both are here so that the form is said once.
+// Crypto is OpenSSL's EVP. Thread rule: values and pure functions.
 #pragma once
 
 #include <memory>
@@ -18,14 +18,15 @@ namespace sigillo::base {
 
 class EcPublicKey {
  public:
-  // A JWK object: kty EC, crv P-256, x, y of 32 bytes on the curve; `kid` optional. Refused: `d` present, other curves,
-  // a point off the curve. Other members are ignored.
+  // A JWK object: kty EC, crv P-256, x, y of 32 bytes on the curve; `kid` optional. Refused: `d` present,
+  // other curves, a point off the curve. Other members are ignored.
   static std::optional<EcPublicKey> from_jwk(std::string_view json);
   static std::optional<EcPublicKey> from_point(ByteView sec1_uncompressed);
 
   const std::string& kid() const { return kid_; }  // empty where the JWK had none
   const ByteArray<65>& point() const { return point_; }
-  // Canonical: crv, kid?, kty, x, y (RFC 7638's order), without white space; `use` where given ("sig", "enc").
+  // Canonical: crv, kid?, kty, x, y (RFC 7638's order), without white space; `use` where given ("sig",
+  // "enc").
   std::string to_jwk(std::string_view kid, std::string_view use = {}) const;
   std::string thumbprint() const;  // RFC 7638, SHA-256, base64url
 

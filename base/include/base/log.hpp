@@ -1,7 +1,7 @@
-// The process log: one line per event on standard error, `time level event key=value ...` (logfmt), through spdlog.
-// A field is a number, a truth value or a short text that is public. There is no overload that takes a Secret, and
-// subjects, PINs, contacts and tokens are never passed: what is not given cannot leak, and nothing is redacted.
-// Thread rule: any thread.
+// The process log: one line per event on standard error, `time level event key=value ...` (logfmt), through
+// spdlog. A field is a number, a truth value or a short text that is public. There is no overload that takes
+// a Secret, and subjects, PINs, contacts and tokens are never passed: what is not given cannot leak, and
+// nothing is redacted. Thread rule: any thread.
 #pragma once
 
 #include <concepts>

@@ -1,7 +1,7 @@
-// Result<T>: a value or an Error, and nothing between. Every fallible function of every module returns one; exceptions
-// are kept for bugs. An Error carries the stable number of its module's enum, the raw code of what lies below (CK_RV,
-// SQLite, errno) and where it was made. It never carries a secret, a subject or a PIN: `detail` is a literal.
-// Thread rule: values, no shared state.
+// Result<T>: a value or an Error, and nothing between. Every fallible function of every module returns one;
+// exceptions are kept for bugs. An Error carries the stable number of its module's enum, the raw code of what
+// lies below (CK_RV, SQLite, errno) and where it was made. It never carries a secret, a subject or a PIN:
+// `detail` is a literal. Thread rule: values, no shared state.
 #pragma once
 
 #include <cstdint>
@@ -19,16 +19,13 @@ namespace sigillo::base {
 class [[nodiscard]] Error {
  public:
   template <class E>
-    requires std::is_enum_v<E>
-  Error(E code, const char* detail, unsigned long raw = 0,
-        std::source_location where = std::source_location::current())
+  requires std::is_enum_v<E> Error(E code, const char* detail, unsigned long raw = 0,
+                                   std::source_location where = std::source_location::current())
       : code_(static_cast<std::uint16_t>(code)), raw_(raw), detail_(detail), where_(where) {}
 
   template <class E>
-    requires std::is_enum_v<E>
-  bool is(E code) const {
-    return code_ == static_cast<std::uint16_t>(code);
-  }
+  requires std::is_enum_v<E>
+  bool is(E code) const { return code_ == static_cast<std::uint16_t>(code); }
   std::uint16_t number() const { return code_; }
   unsigned long raw() const { return raw_; }
   const char* detail() const { return detail_; }  // a string literal
@@ -77,7 +74,9 @@ class [[nodiscard]] Result<void> {
   std::optional<Error> error_;
 };
 
-inline Result<void> ok() { return {}; }
+inline Result<void> ok() {
+  return {};
+}
 
 }  // namespace sigillo::base
 
@@ -85,12 +84,12 @@ inline Result<void> ok() { return {}; }
 // The CO_ forms stand in coroutines.
 #define SIGILLO_CONCAT_(a, b) a##b
 #define SIGILLO_CONCAT(a, b) SIGILLO_CONCAT_(a, b)
-#define SIGILLO_TRY_(tmp, decl, expr, ret)  \
-  auto tmp = (expr);                        \
-  if (!tmp) ret tmp.error();                \
+#define SIGILLO_TRY_(tmp, decl, expr, ret) \
+  auto tmp = (expr);                       \
+  if (!tmp) ret tmp.error();               \
   decl = std::move(tmp).value()
-#define SIGILLO_TRY(decl, expr) SIGILLO_TRY_(SIGILLO_CONCAT(try_, __LINE__), decl, expr, return)
-#define SIGILLO_CO_TRY(decl, expr) SIGILLO_TRY_(SIGILLO_CONCAT(try_, __LINE__), decl, expr, co_return)
+#define SIGILLO_TRY(decl, expr) SIGILLO_TRY_(SIGILLO_CONCAT(try_, __LINE__), decl, expr, return )
+#define SIGILLO_CO_TRY(decl, expr) SIGILLO_TRY_(SIGILLO_CONCAT(try_, __LINE__), decl, expr, co_return )
 #define SIGILLO_CHECK(expr) \
   if (auto check_ = (expr); !check_) return check_.error()
 #define SIGILLO_CO_CHECK(expr) \

@@ -1,10 +1,10 @@
-// Task<T>: a coroutine that is awaited once and gives a T. It is lazy, and it has no thread of its own: it goes on on
-// whichever thread resumes what it waited for (an HSM worker, the store's writer). So a flow of a dozen waits reads
-// from top to bottom, and no thread is held while the disk or the HSM works.
+// Task<T>: a coroutine that is awaited once and gives a T. It is lazy, and it has no thread of its own: it
+// goes on on whichever thread resumes what it waited for (an HSM worker, the store's writer). So a flow of a
+// dozen waits reads from top to bottom, and no thread is held while the disk or the HSM works.
 //   Task<Result<int>> f() { SIGILLO_CO_TRY(auto x, co_await g()); co_return x + 1; }
 // Thread rule: one owner; a Task is started once, by co_await, start() or sync_wait().
-// g++ 12: give a lambda or an aggregate a name before it goes into a co_await expression; its temporaries are copied
-// bit by bit there (GCC bug 99576 and kin).
+// g++ 12: give a lambda or an aggregate a name before it goes into a co_await expression; its temporaries are
+// copied bit by bit there (GCC bug 99576 and kin).
 #pragma once
 
 #include <condition_variable>
@@ -74,8 +74,8 @@ class Resume {
   std::coroutine_handle<> waiter_;
 };
 
-// co_await Suspend<T, F>(f): suspends, calls f(Resume<T>), goes on when the Resume was called (from any thread, also
-// before f returned). The Resume must be called exactly once.
+// co_await Suspend<T, F>(f): suspends, calls f(Resume<T>), goes on when the Resume was called (from any
+// thread, also before f returned). The Resume must be called exactly once.
 template <class T, class F>
 class Suspend {
  public:
@@ -105,7 +105,8 @@ struct Detached {
 };
 }  // namespace detail
 
-// Runs the task from here, on this thread until its first wait; `done` gets its value, on the thread that ends it.
+// Runs the task from here, on this thread until its first wait; `done` gets its value, on the thread that
+// ends it.
 template <class T, class F>
 detail::Detached start(Task<T> task, F done) {
   done(co_await task);

@@ -1,8 +1,9 @@
-// Dispatcher: the HSM's own workers. A coroutine awaits a call on the Token with a deadline; as many calls run in
-// parallel as the token has sessions. When a call does not come back in time the coroutine goes on with
-// Errc::deadline, and whatever the module returns later is destroyed (a Digest or Secret is wiped) without being looked at.
-// The coroutine goes on on the worker that made the call: what follows must be short and must not block on disk for long.
-// Thread rule: any thread. Owned by the composition; it outlives every coroutine that awaits it.
+// Dispatcher: the HSM's own workers. A coroutine awaits a call on the Token with a deadline; as many calls
+// run in parallel as the token has sessions. When a call does not come back in time the coroutine goes on
+// with Errc::deadline, and whatever the module returns later is destroyed (a Digest or Secret is wiped)
+// without being looked at. The coroutine goes on on the worker that made the call: what follows must be short
+// and must not block on disk for long. Thread rule: any thread. Owned by the composition; it outlives every
+// coroutine that awaits it.
 #pragma once
 
 #include <functional>
@@ -32,10 +33,12 @@ class Dispatcher {
   base::Task<base::Result<base::Bytes>> sign(KeyRef key, base::Digest digest);
   base::Task<base::Result<base::Secret>> random(std::size_t bytes);
 
-  // Goes on on a worker, without touching the token: the way back from the store's writer to a thread that may work.
+  // Goes on on a worker, without touching the token: the way back from the store's writer to a thread that
+  // may work.
   base::Task<bool> hop();
 
-  // For health: calls refused or expired since the last one that succeeded, and whether the last call succeeded.
+  // For health: calls refused or expired since the last one that succeeded, and whether the last call
+  // succeeded.
   bool healthy() const;
   // HSM calls begun since start, by kind; the same-work test and the bench count with it.
   std::uint64_t calls() const;

@@ -1,5 +1,6 @@
-// An EC key of the token as an OpenSSL EVP_PKEY whose private operation is Token::sign: what TLS and X.509 signing take.
-// OpenSSL never sees a private value. Thread rule: the key may be used from any thread; the Token outlives it.
+// An EC key of the token as an OpenSSL EVP_PKEY whose private operation is Token::sign: what TLS and X.509
+// signing take. OpenSSL never sees a private value. Thread rule: the key may be used from any thread; the
+// Token outlives it.
 #pragma once
 
 #include <memory>

@@ -1,7 +1,7 @@
-// Pkcs11Token: the Token port on a real PKCS#11 module, loaded by absolute path. It owns the module (C_Initialize to
-// C_Finalize, never dlclose: SoftHSM2's and OpenSSL's destructors crash), one persistent logged-in session that keeps
-// the login, and a bounded pool of sessions lent to callers. Also here: what the ceremony does to a token before it has
-// a user. Thread rule: as Token. A process opens one module once.
+// Pkcs11Token: the Token port on a real PKCS#11 module, loaded by absolute path. It owns the module
+// (C_Initialize to C_Finalize, never dlclose: SoftHSM2's and OpenSSL's destructors crash), one persistent
+// logged-in session that keeps the login, and a bounded pool of sessions lent to callers. Also here: what the
+// ceremony does to a token before it has a user. Thread rule: as Token. A process opens one module once.
 #pragma once
 
 #include <memory>
@@ -14,18 +14,21 @@
 namespace sigillo::hsm {
 
 struct TokenOptions {
-  std::string module;           // absolute path of the PKCS#11 library
-  std::string token_label;      // CK_TOKEN_INFO.label without its padding
-  std::string token_serial;     // empty: the label alone must name one token
-  std::size_t sessions_max = 8; // bound of the pool; the token's own ulMaxRwSessionCount lowers it
-                                 // 1 serialises a module that hangs under parallel calls (p11-kit 0.24's client)
+  std::string module;        // absolute path of the PKCS#11 library
+  std::string token_label;   // CK_TOKEN_INFO.label without its padding
+  std::string token_serial;  // empty: the label alone must name one token
+  std::size_t sessions_max =
+      8;  // bound of the pool; the token's own ulMaxRwSessionCount lowers it
+          // 1 serialises a module that hangs under parallel calls (p11-kit 0.24's client)
   base::Duration session_wait = base::seconds(2);
 };
 
 class Pkcs11Token final : public Token {
  public:
-  // Loads, finds the token, logs in as CKU_USER. Errc::credential is final: the caller must not try the PIN again (A9).
-  static base::Result<std::unique_ptr<Pkcs11Token>> open(const TokenOptions& options, const base::Secret& pin);
+  // Loads, finds the token, logs in as CKU_USER. Errc::credential is final: the caller must not try the PIN
+  // again (A9).
+  static base::Result<std::unique_ptr<Pkcs11Token>> open(const TokenOptions& options,
+                                                         const base::Secret& pin);
   ~Pkcs11Token() override;
 
   base::Result<void> random(std::span<base::Byte> out) override;
@@ -48,9 +51,9 @@ class Pkcs11Token final : public Token {
   std::unique_ptr<Impl> impl_;
 };
 
-// C_InitToken and C_InitPIN on the first uninitialised slot: a new token of that label, its SO PIN and its user PIN.
-// Errc::already_exists where a token of the label is there.
-base::Result<void> initialise_token(const std::string& module, const std::string& label, const base::Secret& so_pin,
-                                    const base::Secret& user_pin);
+// C_InitToken and C_InitPIN on the first uninitialised slot: a new token of that label, its SO PIN and its
+// user PIN. Errc::already_exists where a token of the label is there.
+base::Result<void> initialise_token(const std::string& module, const std::string& label,
+                                    const base::Secret& so_pin, const base::Secret& user_pin);
 
 }  // namespace sigillo::hsm

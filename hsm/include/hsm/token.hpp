@@ -1,9 +1,9 @@
-// Token: the port to a PKCS#11 token (OASIS PKCS#11 2.40 / 3.0), and all that the appliance asks of one: random,
-// HMAC-SHA256, key derivation by it, ECDSA, data objects, and key management for the ceremony. No CK_ type leaves hsm/.
-// Calls block; they are made on the HSM's own workers (dispatcher.hpp) or by a command, never on an I/O thread.
-// Implementations: Pkcs11Token (production), FakeToken (tests); tests/hsm/contract proves that they are alike.
-// Thread rule: every function from any thread; each call borrows one of a bounded number of sessions.
-// Never: a key value leaves the token, a call is retried whose effect is unknown.
+// Token: the port to a PKCS#11 token (OASIS PKCS#11 2.40 / 3.0), and all that the appliance asks of one:
+// random, HMAC-SHA256, key derivation by it, ECDSA, data objects, and key management for the ceremony. No CK_
+// type leaves hsm/. Calls block; they are made on the HSM's own workers (dispatcher.hpp) or by a command,
+// never on an I/O thread. Implementations: Pkcs11Token (production), FakeToken (tests); tests/hsm/contract
+// proves that they are alike. Thread rule: every function from any thread; each call borrows one of a bounded
+// number of sessions. Never: a key value leaves the token, a call is retried whose effect is unknown.
 #pragma once
 
 #include <optional>
@@ -18,16 +18,16 @@
 namespace sigillo::hsm {
 
 enum class Errc : std::uint16_t {
-  unavailable = 201,      // device, token or session gone, or the deadline passed: a 503, nothing was learnt
-  deadline = 202,         // the call did not come back in time; what it returns later is wiped
-  credential = 203,       // wrong token PIN, or the token would lock at the next one: an operator is needed
-  no_such_key = 204,      // label and version not on the token
-  bad_attributes = 205,   // a key that is extractable, not sensitive, or of two uses: refused
-  already_exists = 206,   // key or token of that label
-  caller_fault = 207,     // arguments the module refused: a bug here, or a module outside its profile
-  module_load = 208,      // path not absolute, not loadable, not a PKCS#11 module
-  no_such_token = 209,    // no token of that label (and serial number)
-  self_test = 210,        // a known answer was not given
+  unavailable = 201,     // device, token or session gone, or the deadline passed: a 503, nothing was learnt
+  deadline = 202,        // the call did not come back in time; what it returns later is wiped
+  credential = 203,      // wrong token PIN, or the token would lock at the next one: an operator is needed
+  no_such_key = 204,     // label and version not on the token
+  bad_attributes = 205,  // a key that is extractable, not sensitive, or of two uses: refused
+  already_exists = 206,  // key or token of that label
+  caller_fault = 207,    // arguments the module refused: a bug here, or a module outside its profile
+  module_load = 208,     // path not absolute, not loadable, not a PKCS#11 module
+  no_such_token = 209,   // no token of that label (and serial number)
+  self_test = 210,       // a known answer was not given
 };
 
 enum class KeyType : std::uint8_t { hmac_sha256, ec_p256, ec_p384 };
@@ -45,8 +45,8 @@ struct KeyInfo {
   KeyType type;
 };
 
-// A key looked up once and used often: an index into the token's table. It outlives re-login and re-loading: the object
-// handle behind it is looked up anew in each session generation.
+// A key looked up once and used often: an index into the token's table. It outlives re-login and re-loading:
+// the object handle behind it is looked up anew in each session generation.
 class KeyRef {
  public:
   KeyRef() = default;
@@ -76,30 +76,33 @@ class Token {
   // SEC 1 uncompressed point: 0x04 || x || y.
   virtual base::Result<base::Bytes> public_key(KeyRef key) = 0;
 
-  // The newest version of a label, or the one asked for. Checks the attributes: CKA_SENSITIVE, not CKA_EXTRACTABLE,
-  // CKA_SIGN and nothing else (B6 of the requirements); an absent attribute is tolerated, a wrong one is not.
+  // The newest version of a label, or the one asked for. Checks the attributes: CKA_SENSITIVE, not
+  // CKA_EXTRACTABLE, CKA_SIGN and nothing else (B6 of the requirements); an absent attribute is tolerated, a
+  // wrong one is not.
   virtual base::Result<KeyRef> find_key(const KeyId& id) = 0;
   virtual base::Result<std::vector<KeyInfo>> list_keys() = 0;  // ours: labels that start with "sigillo."
   // CKA_TOKEN, CKA_PRIVATE, CKA_SENSITIVE, not CKA_EXTRACTABLE, one use. Refused where it exists.
   virtual base::Result<KeyRef> generate_key(const KeyId& id, KeyType type) = 0;
   virtual base::Result<void> destroy_key(const KeyId& id) = 0;
 
-  // Private CKO_DATA objects with CKA_APPLICATION "sigillo" and this label. Their values never change: replace by
-  // creating the new one first (SoftHSM2 refuses C_SetAttributeValue on CKA_VALUE). List gives all of a label.
+  // Private CKO_DATA objects with CKA_APPLICATION "sigillo" and this label. Their values never change:
+  // replace by creating the new one first (SoftHSM2 refuses C_SetAttributeValue on CKA_VALUE). List gives all
+  // of a label.
   virtual base::Result<DataHandle> create_data(const std::string& label, base::ByteView value) = 0;
   virtual base::Result<std::vector<DataObject>> list_data(const std::string& label) = 0;
   virtual base::Result<void> destroy_data(DataHandle handle) = 0;
 
-  // Known answers on every mechanism used, with a session key of a known value (RFC 4231 case 2; ECDSA by verifying what
-  // was signed), random (not constant, not zero), and a data object written, read and destroyed.
+  // Known answers on every mechanism used, with a session key of a known value (RFC 4231 case 2; ECDSA by
+  // verifying what was signed), random (not constant, not zero), and a data object written, read and
+  // destroyed.
   virtual base::Result<void> self_test() = 0;
 
   // Sessions that work in parallel at most: the bound of the pool.
   virtual std::size_t parallelism() const = 0;
 };
 
-// SP 800-108r1 section 4.1, counter mode, PRF HMAC-SHA256 in the token: [i]_32 || label || 0x00 || context || [L]_32.
-// `bytes` at most 64. The result is a key for use outside the token, in locked memory.
+// SP 800-108r1 section 4.1, counter mode, PRF HMAC-SHA256 in the token: [i]_32 || label || 0x00 || context ||
+// [L]_32. `bytes` at most 64. The result is a key for use outside the token, in locked memory.
 base::Result<base::Secret> derive(Token& token, KeyRef key, std::string_view label, base::ByteView context,
                                   std::size_t bytes);
 

@@ -1,5 +1,5 @@
 // MemoryStore: the Store port in memory, for tests; the contract suite proves it. Faults can be asked for:
-// the next commits fail before they are durable, or after.
+// the next commits fail before they are durable, or after. Thread rule: as Store.
 #pragma once
 
 #include <map>

@@ -1,0 +1,46 @@
+// Identifiers, tables and queues: how sealed records are named in the store.
+// Thread rule: values.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <sealed_store/store.hpp>
+
+namespace sigillo::appliance {
+
+using sealed_store::SubjectIndex;
+using Id = base::ByteArray<16>;  // opaque identifiers: 16 random bytes, 22 base64url characters outside
+
+std::string to_text(const Id& id);
+std::optional<Id> parse_id(std::string_view text);
+Id random_id();
+
+// Tables and queues of the store; part of the associated data and of the on-disk format: never renumbered.
+enum class Table : std::uint8_t {
+  subject = 1,
+  conversion = 2,
+  authorization = 3,
+  link = 4,
+  delivery = 5,
+  idempotency = 6,
+  channel = 7,
+  contact_use = 8
+};
+enum class Queue : std::uint8_t {
+  none = 0,
+  sms = 1,
+  email = 2,
+  pec = 3,
+  post = 4,
+  idempotency = 20,
+  link = 21,
+  subject = 22,
+  delivery = 23,
+  contact_use = 24,
+  channel = 25
+};
+sealed_store::RecordKey record_key(Table table, const Id& id);
+
+}  // namespace sigillo::appliance

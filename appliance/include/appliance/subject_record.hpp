@@ -1,0 +1,157 @@
+// What the appliance keeps of a subject: the plaintext of its sealed record. Data stands only where it means
+// something: a provisional credential has halves, an active one a definitive verifier, and no other has any.
+// Thread rule: values.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <appliance/contacts.hpp>
+#include <appliance/record_keys.hpp>
+#include <appliance/terms.hpp>
+
+namespace sigillo::appliance {
+
+struct PinVerifier {  // see verifier.hpp
+  std::uint16_t key_version = 0;
+  std::uint32_t iterations = 0;  // of PBKDF2; 0: none
+  base::ByteArray<16> salt{};
+  base::Digest mac{};
+  template <class V>
+  void fields(V&& v) {
+    v(key_version, iterations, salt, mac);
+  }
+};
+
+struct ProvisionalHalf {
+  PinVerifier verifier;
+  Medium medium = Medium::sms;
+  base::Instant dies{};  // on demand only; otherwise the credential's own expiry
+  template <class V>
+  void fields(V&& v) {
+    v(verifier, medium, dies);
+  }
+};
+struct Provisional {
+  std::optional<ProvisionalHalf> first, second;  // an electronic half of the strict profile is made later
+  bool counter = false;                          // handed over whole: no half means anything alone
+  base::Instant expires{};
+  template <class V>
+  void fields(V&& v) {
+    v(first, second, counter, expires);
+  }
+};
+struct Definitive {
+  PinVerifier verifier;
+  base::Instant expires{};
+  template <class V>
+  void fields(V&& v) {
+    v(verifier, expires);
+  }
+};
+struct Blocked {
+  base::Instant at{};
+  template <class V>
+  void fields(V&& v) {
+    v(at);
+  }
+};
+struct Revoked {
+  base::Instant at{};
+  bool by_portal = false;
+  template <class V>
+  void fields(V&& v) {
+    v(at, by_portal);
+  }
+};
+struct NoCredential {
+  template <class V>
+  void fields(V&&) {}
+};
+
+// What a credential was given at issue, for status and for making a half anew.
+struct IssuedDelivery {
+  Id id{};
+  Half half = Half::first;
+  Medium medium = Medium::sms;
+  template <class V>
+  void fields(V&& v) {
+    v(id, half, medium);
+  }
+};
+
+template <class T>
+struct Registered {
+  T value{};
+  base::Instant since{};
+  bool confirmed = false;
+  bool counts(base::Instant now, base::Duration quarantine) const {
+    return confirmed || now >= since + quarantine;
+  }
+  template <class V>
+  void fields(V&& v) {
+    v(value, since, confirmed);
+  }
+};
+
+struct StoredAddress : PostalAddress {
+  template <class V>
+  void fields(V&& v) {
+    v(name, street, postcode, city, province, country);
+  }
+};
+struct StoredDate {
+  Date date;
+  template <class V>
+  void fields(V&& v) {
+    v(date.year, date.month, date.day);
+  }
+};
+struct RegisteredContacts {
+  std::optional<Registered<std::string>> mobile, email, pec, phone;
+  std::optional<Registered<StoredAddress>> postal;
+  template <class V>
+  void fields(V&& v) {
+    v(mobile, email, pec, phone, postal);
+  }
+};
+
+// One refill of the guesses: a confirmed recovery, or a request after a revocation.
+struct Refill {
+  base::Instant at{};
+  std::uint32_t generation = 0;
+  bool activated = false;
+  template <class V>
+  void fields(V&& v) {
+    v(at, generation, activated);
+  }
+};
+
+struct SubjectRecord {
+  std::uint32_t generation = 0;  // of the credential; part of every verifier
+  Id credential{};
+  Level level = Level::ordinary;
+  std::variant<NoCredential, Provisional, Definitive, Blocked, Revoked> state;
+  std::optional<base::Instant> issued, first_access;  // of this credential
+  RegisteredContacts contacts;
+  std::optional<PinVerifier> health_card;  // number and expiry are kept as a verifier only
+  std::optional<std::string> representative;
+  std::vector<IssuedDelivery> deliveries;
+  std::vector<base::Instant> letters, electronic;  // sent lately, for the limits
+  std::vector<Refill> refills;
+  std::optional<Id> conversion, recovery, revocation;  // the open ones
+  std::vector<Id> deferred;                            // authorizations that wait for conversion
+  template <class V>
+  void fields(V&& v) {
+    v(generation, credential, level, state, issued, first_access, contacts, health_card, representative,
+      deliveries, letters, electronic, refills, conversion, recovery, revocation, deferred);
+  }
+};
+
+// What the state of a credential is, told by the clock too.
+State state_of(const SubjectRecord& record, base::Instant now);
+bool is_live(State state);  // provisional, active, expired, blocked
+
+}  // namespace sigillo::appliance
