@@ -12,6 +12,10 @@
 #include <base/bytes.hpp>
 #include <base/clock.hpp>
 
+#include "codec_listed.hpp"
+
+#include "codec_listed.hpp"
+
 namespace sigillo::appliance::codec {
 
 class Reader {

@@ -10,12 +10,11 @@
 #include <base/bytes.hpp>
 #include <base/clock.hpp>
 
-namespace sigillo::appliance::codec {
+#include "codec_listed.hpp"
 
-template <class T>
-concept Listed = requires(T& t) {
-  t.fields([](auto&...) {});
-};
+#include "codec_listed.hpp"
+
+namespace sigillo::appliance::codec {
 
 class Writer {
  public:
