@@ -14,8 +14,6 @@
 
 #include "codec_listed.hpp"
 
-#include "codec_listed.hpp"
-
 namespace sigillo::appliance::codec {
 
 class Reader {
