@@ -87,7 +87,7 @@ def test_a_rejected_conversion_changes_nothing(appliance, town, someone):
 def test_no_decision_without_evidence(appliance, someone):
     appliance.active(someone)
     path = open_conversion(appliance, someone)
-    appliance.back_office.post(f"{path}/decision", {"decision": "approve", "operator": "op-2"}, status=409)
+    appliance.back_office.post(f"{path}/decision", {"decision": "approve", "operator": "op-2"}, status=(409, 422))
     assert level(appliance, someone) == "ordinary"
 
 

@@ -72,8 +72,12 @@ def test_after_the_last_attempt_it_has_failed_for_good(appliance, someone, say):
         assert leased(appliance, "sms", first)["attempt"] == attempt
         if say:
             appliance.ack("sms", first, status="failed", reason="handset off")
-    eventually(lambda: state_of(appliance, someone, "first") == "failed", timeout=30, what="the failure")
-    assert first not in {d["delivery_id"] for d in appliance.lease("sms")}
+
+    def failed():
+        assert first not in {d["delivery_id"] for d in appliance.lease("sms")}
+        return state_of(appliance, someone, "first") == "failed"
+
+    eventually(failed, what="the failure")
 
 
 def test_at_most_max_and_at_most_a_hundred(appliance, town):

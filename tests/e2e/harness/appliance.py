@@ -85,6 +85,10 @@ class Appliance:
         assert not check or done.returncode == 0, f"sigillo {arguments}: {done.returncode}\n{done.stderr.decode()}"
         return done
 
+    def has_command(self, name):
+        """Whether the officers' tool has this subcommand in its help."""
+        return re.search(rf"^  {name}\b", self.sigillo("--help", check=False).stdout.decode(), re.MULTILINE)
+
     def start(self):
         self.process = subprocess.Popen([BIN / "sigillod", "--config", self.configuration], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=self.log)
