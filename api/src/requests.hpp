@@ -1,6 +1,7 @@
 // The parse functions of the route table: one for each operation, each says which members the operation has,
 // and which of them which role must or may give. What a function does not take, the role may not give. Each
-// returns nothing where the input has a fault; the fault is in the input's Faults. Thread rule: pure functions.
+// returns nothing where the input has a fault; the fault is in the input's Faults. Thread rule: pure
+// functions.
 #pragma once
 
 #include <optional>

@@ -169,6 +169,16 @@ base::Result<base::Secret> derive_page_key(hsm::Token& token) {
   return derive(token, "sigillo/page/v1");
 }
 
+base::Result<std::optional<sealed_store::Head>> recorded_head(hsm::Token& token, const StoreConfig& config) {
+  // A running appliance replaces the object all the time; one that went between listing and reading is no
+  // failure.
+  constexpr int kLooks = 16;
+  Anchor anchor(token, config.node);
+  auto head = anchor.recorded();
+  for (int look = 1; !head && look < kLooks; ++look) head = anchor.recorded();
+  return head;
+}
+
 base::Result<void> found_store(const Config& config, hsm::Token& token, const std::vector<Channel>& channels,
                                const base::Clock& clock) {
   SIGILLO_CHECK(check_channels(channels));

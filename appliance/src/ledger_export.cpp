@@ -181,12 +181,14 @@ NoteCheck check_note(std::string_view note, const std::vector<base::EcPublicKey>
   const auto signature = base::from_base64(line);
   if (!signature || signature->size() < 5) return check;
   check.body = parsed;
+  const auto digest = base::sha256({base::view(body)});
   for (const auto& key : keys) {
     const auto id = base::sha256({spki(key)});
-    if (!std::equal(id.begin(), id.begin() + 4, signature->begin())) continue;
-    check.known = true;
-    check.holds = check.holds || base::ecdsa_verify(key, base::sha256({base::view(body)}),
-                                                    base::ByteView(*signature).subspan(4));
+    const bool named = std::equal(id.begin(), id.begin() + 4, signature->begin());
+    const bool signs = base::ecdsa_verify(key, digest, base::ByteView(*signature).subspan(4));
+    // A key id that was edited is an alteration: the key behind it is known all the same.
+    check.known = check.known || named || signs;
+    check.holds = check.holds || (named && signs);
   }
   return check;
 }
@@ -223,68 +225,114 @@ std::optional<std::vector<base::EcPublicKey>> parse_key_set(std::string_view jwk
   for (const auto& one : keys->get_array()) {
     auto key = base::EcPublicKey::from_jwk(json::serialize(one));
     if (!key) return std::nullopt;
-    out.push_back(std::move(*key));
+    // One key, one use: whoever has receipts signed does not get a checkpoint out of it.
+    if (!key->kid().starts_with("sigillo.receipt-")) out.push_back(std::move(*key));
   }
   return out;
 }
 
-ExportReport verify_export(std::istream& in, const std::optional<std::vector<base::EcPublicKey>>& keys) {
-  ExportReport report;
-  const auto fail = [&](ExportVerdict verdict, std::uint64_t at, std::string detail) {
-    report.verdict = verdict;
-    report.at = at;
-    report.detail = std::move(detail);
-    return report;
-  };
-  base::Digest previous{};
-  std::uint64_t last = 0;
-  bool first = true;
-  std::string line;
-  while (std::getline(in, line)) {
-    if (line.starts_with("{\"checkpoint\"")) {
-      boost::system::error_code error;
-      const auto closing = json::parse(line, error);
-      if (error) return fail(ExportVerdict::altered, last, "The checkpoint line is not JSON.");
-      const auto* note = closing.get_object().if_contains("checkpoint");
-      const auto* carried = closing.get_object().if_contains("keys");
-      if (note == nullptr || !note->is_string() || carried == nullptr)
-        return fail(ExportVerdict::altered, last, "The checkpoint line has another shape.");
-      report.own_keys = !keys.has_value();
-      const auto used = keys ? keys : parse_key_set(json::serialize(*carried));
-      if (!used)
-        return fail(ExportVerdict::altered, last, "The keys of the checkpoint line are not a JWK set.");
-      const auto check = check_note(note->get_string(), *used);
-      if (!check.body) return fail(ExportVerdict::altered, last, "The checkpoint is not a signed note.");
-      if (!check.known)
-        return fail(ExportVerdict::unknown_key, last,
-                    "The checkpoint is signed by a key that is not among those given.");
-      if (!check.holds)
-        return fail(ExportVerdict::altered, last, "The checkpoint's signature does not hold.");
-      if (check.body->seq > last)
-        return fail(ExportVerdict::cut_tail, last, "The checkpoint is beyond the last entry.");
-      if (std::getline(in, line))
-        return fail(ExportVerdict::altered, last, "There is something after the checkpoint.");
-      if (check.body->seq != last || check.body->hash != previous)
-        return fail(ExportVerdict::altered, last, "The chain does not end in the checkpoint's hash.");
-      return fail(ExportVerdict::intact, last, "Every entry is in its place, up to the signed checkpoint.");
+namespace {
+
+constexpr std::string_view kClosing = "{\"checkpoint\"";
+
+// One pass over an export; memory for one line. What is wrong first is what is named.
+class ExportCheck {
+ public:
+  ExportCheck(std::istream& in, const std::optional<std::vector<base::EcPublicKey>>& keys)
+      : in_(in), keys_(keys) {}
+
+  ExportReport run() {
+    std::string line;
+    while (std::getline(in_, line)) {
+      torn_ = in_.eof();  // without its newline: the file may have been cut in the middle of a line
+      if (line.starts_with(kClosing)) return closing(line);
+      const auto entry = parse_entry(line);
+      if (!entry) return broken(last_ + 1, "A line is not a ledger entry.");
+      if (entry->seq != last_ + 1) return misplaced(*entry);
+      if (sealed_store::chain_hash(previous_, *entry) != entry->hash)
+        return end(ExportVerdict::altered, entry->seq, "An entry's hash does not hold.");
+      previous_ = entry->hash;
+      last_ = entry->seq;
+      ++report_.entries;
     }
-    const auto entry = parse_entry(line);
-    if (!entry) return fail(ExportVerdict::altered, last + 1, "A line is not a ledger entry.");
-    if (first && entry->seq != 1) return fail(ExportVerdict::gap, 1, "The export does not begin at entry 1.");
-    if (!first && entry->seq != last + 1) {
-      // Two entries exchanged are an alteration; entries that are not there are a gap.
-      const bool exchanged = entry->seq <= last;
-      return fail(exchanged ? ExportVerdict::altered : ExportVerdict::gap, last + 1,
-                  "An entry is missing, or not in its place.");
-    }
-    if (sealed_store::chain_hash(previous, *entry) != entry->hash)
-      return fail(ExportVerdict::altered, entry->seq, "An entry's hash does not hold.");
-    previous = entry->hash;
-    last = entry->seq;
-    first = false;
-    ++report.entries;
+    if (in_.bad()) return end(ExportVerdict::unreadable, last_, "The file can not be read to its end.");
+    return end(ExportVerdict::cut_tail, last_, "There is no checkpoint at the end.");
   }
-  return fail(ExportVerdict::cut_tail, last, "There is no checkpoint at the end.");
+
+ private:
+  ExportReport end(ExportVerdict verdict, std::uint64_t at, std::string detail) {
+    report_.verdict = verdict;
+    report_.at = at;
+    report_.detail = std::move(detail);
+    return report_;
+  }
+  ExportReport broken(std::uint64_t at, std::string detail) {
+    if (torn_) return end(ExportVerdict::cut_tail, last_, "The file ends in the middle of a line.");
+    return end(ExportVerdict::altered, at, std::move(detail));
+  }
+
+  // Another number than the next one: it was edited, the entry was moved, or what belongs here is gone.
+  ExportReport misplaced(sealed_store::LedgerEntry entry) {
+    const std::uint64_t wanted = last_ + 1;
+    const bool too_late = entry.seq < wanted;
+    entry.seq = wanted;
+    if (sealed_store::chain_hash(previous_, entry) == entry.hash)
+      return end(ExportVerdict::altered, wanted, "An entry's number was changed.");
+    if (too_late) return end(ExportVerdict::altered, wanted, "An entry stands there a second time.");
+    const std::string start = "{\"seq\":" + std::to_string(wanted) + ",";
+    std::string line;
+    while (std::getline(in_, line)) {
+      if (line.starts_with(start))
+        return end(ExportVerdict::altered, wanted, "Entries are exchanged: this one stands further on.");
+    }
+    return end(ExportVerdict::gap, wanted, "An entry is missing.");
+  }
+
+  ExportReport closing(const std::string& line) {
+    boost::system::error_code error;
+    const auto value = json::parse(line, error);
+    if (error) return broken(last_, "The checkpoint line is not JSON.");
+    const auto* note = value.get_object().if_contains("checkpoint");
+    const auto* carried = value.get_object().if_contains("keys");
+    if (note == nullptr || !note->is_string() || carried == nullptr || json::serialize(value) != line ||
+        value.get_object().size() != 2)
+      return end(ExportVerdict::altered, last_, "The checkpoint line has another shape.");
+    const auto own = parse_key_set(json::serialize(*carried));
+    if (!own) return end(ExportVerdict::altered, last_, "The keys of the checkpoint line are not a JWK set.");
+    report_.own_keys = !keys_.has_value();
+    return compare(check_note(note->get_string(), keys_ ? *keys_ : *own));
+  }
+
+  ExportReport compare(const NoteCheck& check) {
+    if (!check.body) return end(ExportVerdict::altered, last_, "The checkpoint is not a signed note.");
+    if (!check.known)
+      return end(ExportVerdict::unknown_key, last_,
+                 "The checkpoint is signed by a key that is not among those given.");
+    if (!check.holds) return end(ExportVerdict::altered, last_, "The checkpoint's signature does not hold.");
+    std::string after;
+    if (std::getline(in_, after))
+      return end(ExportVerdict::altered, last_, "There is something after the checkpoint.");
+    if (check.body->seq > last_)
+      return end(ExportVerdict::cut_tail, last_,
+                 "The checkpoint is over entry " + std::to_string(check.body->seq) + ".");
+    if (check.body->seq != last_ || check.body->hash != previous_)
+      return end(ExportVerdict::altered, last_, "The chain does not end in the checkpoint's hash.");
+    report_.checkpoint = check.body;
+    return end(ExportVerdict::intact, last_, "Every entry is in its place, up to the signed checkpoint.");
+  }
+
+  std::istream& in_;
+  const std::optional<std::vector<base::EcPublicKey>>& keys_;
+  ExportReport report_;
+  base::Digest previous_{};
+  std::uint64_t last_ = 0;
+  bool torn_ = false;
+};
+
+}  // namespace
+
+ExportReport verify_export(std::istream& in, const std::optional<std::vector<base::EcPublicKey>>& keys) {
+  return ExportCheck(in, keys).run();
 }
 
 }  // namespace sigillo::appliance

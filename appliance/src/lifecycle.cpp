@@ -102,9 +102,10 @@ std::variant<Refusal, IssueDecision> decide(const SubjectRecord& record, const I
         return IssueDecision{Level::dispositive, count, false, true};
       }
       // Attack: (1) photograph a health card, (2) revoke at the portal by a link to one's own address, (3)
-      // request a new PIN to one's own address. The post must go where it always went, for 30 days.
-      if (input.way == Way::portal && revoked != nullptr && revoked->by_portal &&
-          now < revoked->at + base::days(30) && !input.registered_postal) {
+      // request a new PIN to one's own address. The post must go where it always went, for 30 days, whatever
+      // was issued and lapsed or ended meanwhile; where no address is registered, it takes a branch.
+      if (input.way == Way::portal && record.portal_revoked &&
+          now < *record.portal_revoked + base::days(30) && !input.registered_postal) {
         return Refusal::branch_required;
       }
       if (revoked == nullptr) return IssueDecision{Level::ordinary, CountEffect::end_unowned, false, false};
@@ -186,7 +187,8 @@ std::variant<Refusal, SubjectRecord> block(SubjectRecord record, base::Instant n
 
 std::variant<Refusal, SubjectRecord> revoke(SubjectRecord record, RevokedBy by, base::Instant now) {
   if (!is_live(state_of(record, now))) return Refusal::no_credential;
-  record.state = Revoked{now, by == RevokedBy::portal};
+  record.state = Revoked{now};
+  if (by == RevokedBy::portal) record.portal_revoked = now;
   record.conversion.reset();
   record.recovery.reset();
   record.revocation.reset();

@@ -16,10 +16,11 @@ base::Task<std::variant<Reply, Id>> send_link(Session& session, Changes& changes
   const Id id = random_id();
   auto verifier = co_await context.verifier.make(SecretRole::token, id, 0, token.characters());
   if (!verifier) co_return Reply(outage_of(verifier.error()));
-  const base::Instant expires = session.now() + session.policy().recovery.link_validity;
+  const base::Instant sent = session.now();
+  const base::Instant expires = sent + session.policy().recovery.link_validity;
   const LinkRecord link{order.subject, order.credential, order.recovery, session.channel().label(),
                         order.hint,    order.to.medium,  *verifier,      false,
-                        expires};
+                        sent,          expires};
   const base::Secret text(token.characters());
   const Parcel parcel{order.recovery ? MessageKind::recovery_link : MessageKind::revocation_link,
                       std::move(order.to),

@@ -79,9 +79,13 @@ void register_contacts(RegisteredContacts& registered, const Contacts& given, ba
   replace(registered.postal, given.postal, now);
 }
 
-bool confirm_contact(RegisteredContacts& registered, Medium medium) {
+bool confirm_contact(RegisteredContacts& registered, Medium medium, base::Instant sent) {
   auto* contact = registered_of(registered, medium);
   if (contact == nullptr || !*contact || (*contact)->confirmed) return false;
+  // Attack: (1) wait until a half or a link is on its way to the citizen, (2) have the contact replaced by
+  // one's own, (3) let the citizen use what came: the new contact would count at once, without its seven
+  // days.
+  if ((*contact)->since > sent) return false;
   (*contact)->confirmed = true;
   return true;
 }

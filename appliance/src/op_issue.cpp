@@ -72,7 +72,7 @@ base::Task<std::variant<Reply, MadeHalf>> make_half(Session& session, Changes& c
   const auto role = half == Half::first ? SecretRole::first_half : SecretRole::second_half;
   auto verifier = co_await context.verifier.make(role, subject, generation, pin.characters());
   if (!verifier) co_return Reply(outage_of(verifier.error()));
-  MadeHalf made{{*verifier, parcel.to.medium, {}},
+  MadeHalf made{{*verifier, parcel.to.medium, {}, session.now()},
                 {{}, half, parcel.to.medium, parcel.to.masked(), std::nullopt}};
   const auto shown = pin.shown();
   parcel.secret = &shown;
@@ -148,7 +148,7 @@ base::Task<std::variant<Reply, IssuedCredential>> issue(Session& session, Change
         auto verifier = co_await context.verifier.make(role, order.subject, generation, pin.characters());
         if (!verifier) co_return Reply(outage_of(verifier.error()));
         (half == Half::first ? issued.halves.first : issued.halves.second) =
-            ProvisionalHalf{*verifier, Medium::counter, {}};
+            ProvisionalHalf{*verifier, Medium::counter, {}, session.now()};
       }
       issued.halves.counter = true;
       const auto whole = base::Secret::concat({halves->first.characters(), halves->second.characters()});
@@ -163,10 +163,9 @@ base::Task<std::variant<Reply, IssuedCredential>> issue(Session& session, Change
       out.secret = true;
       continue;
     }
-    const bool later = electronic(leg.to.medium) &&
-                       session.policy().delivery.electronic_half == ElectronicHalf::on_demand &&
-                       order.way != lifecycle::Way::recovery;
-    if (later) {
+    const bool on_demand =
+        electronic(leg.to.medium) && session.policy().delivery.electronic_half == ElectronicHalf::on_demand;
+    if (on_demand && order.way != lifecycle::Way::recovery) {
       record.deliveries.push_back({Id{}, leg.half, leg.to.medium});  // made when it is asked for
       continue;
     }
@@ -176,10 +175,17 @@ base::Task<std::variant<Reply, IssuedCredential>> issue(Session& session, Change
       record = std::get<SubjectRecord>(std::move(noted));
     }
     const Pin& pin = leg.half == Half::first ? halves->first : halves->second;
+    // Who recovers is online: a half goes at once, and dies as soon as one that was asked for.
+    base::Instant dies{};
+    if (on_demand) {
+      dies = std::min(expires, session.now() + on_demand_validity(session.policy(), leg.to.medium));
+      parcel.expires = dies;
+    }
     auto made =
         co_await make_half(session, changes, order.subject, generation, leg.half, std::move(parcel), pin);
     if (auto* reply = std::get_if<Reply>(&made)) co_return std::move(*reply);
     auto& half = std::get<MadeHalf>(made);
+    half.half.dies = dies;
     (leg.half == Half::first ? issued.halves.first : issued.halves.second) = half.half;
     record.deliveries.push_back({*parse_id(half.view.delivery_id), leg.half, leg.to.medium});
     out.secret = out.secret || half.view.sealed.has_value();
@@ -231,7 +237,7 @@ base::Task<Reply> run(Session& session, const RequestPin& request) {
 
   const auto& registered = record.contacts.postal;
   const bool same_postal =
-      !registered || (request.contacts.postal && *request.contacts.postal == registered->value);
+      registered && request.contacts.postal && *request.contacts.postal == registered->value;
   const lifecycle::Issue asked{way_of(session.role()), same_postal};
   const auto decision = lifecycle::decide(record, asked, session.policy(), session.now());
   if (const auto* refusal = std::get_if<Refusal>(&decision)) {

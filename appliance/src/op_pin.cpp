@@ -60,12 +60,13 @@ base::Task<Reply> exchange(Session& session, Loaded& loaded, Session::Accepted a
     co_return co_await session.settle_outage(std::move(accepted), cause);
   }
   const auto before = accepted.record.contacts;
+  if (const auto* used = std::get_if<Provisional>(&accepted.record.state)) {
+    // Both halves were used: both addresses are the citizen's.
+    for (const auto* half : {&used->first, &used->second})
+      confirm_contact(accepted.record.contacts, (*half)->medium, (*half)->sent);
+  }
   auto record = how.change(std::move(accepted.record), *verifier, session.policy(), session.now());
   Changes changes;
-  if (how.kind == EventKind::activated) {
-    // Both halves were used: both addresses are the citizen's.
-    for (const auto& delivery : record.deliveries) confirm_contact(record.contacts, delivery.medium);
-  }
   const auto expires = std::get<Definitive>(record.state).expires;
   auto given = hand_out(session, std::move(*pin), reply_key, hint, expires);
   if (!given) std::abort();  // the reply key was validated at the door
@@ -131,10 +132,11 @@ base::Task<Reply> run(Session& session, const Verify& request) {
   bool confirmed = false;
   if (const auto* provisional = std::get_if<Provisional>(&credential.state);
       provisional != nullptr && !provisional->counter) {
-    if (presented != Presented::definitive)
-      confirmed = confirm_contact(credential.contacts, provisional->first->medium);
-    if (presented == Presented::provisional)
-      confirmed |= confirm_contact(credential.contacts, provisional->second->medium);
+    const auto confirm = [&](const ProvisionalHalf& half) {
+      return confirm_contact(credential.contacts, half.medium, half.sent);
+    };
+    if (presented != Presented::definitive) confirmed = confirm(*provisional->first);
+    if (presented == Presented::provisional) confirmed |= confirm(*provisional->second);
   }
   Changes changes{.witnessed = confirmed};
   if (confirmed) changes.puts.push_back(put_subject(session.context(), index, credential));

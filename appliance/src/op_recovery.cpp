@@ -22,8 +22,13 @@ std::vector<Verifier::ContactPair> pairs(const Session& session, const Contacts&
 }
 
 // First half by SMS, second by e-mail; without a mobile, by PEC and e-mail; without an e-mail, by SMS and
-// PEC.
-std::variant<Refusal, std::vector<Leg>> legs_of(const RegisteredContacts& registered) {
+// PEC. Attack: (1) replace one contact with a stolen PIN, (2) wait for a recovery by the two others: a half
+// would come to the new one. So only contacts that count receive one.
+std::variant<Refusal, std::vector<Leg>> legs_of(const Session& session, RegisteredContacts registered) {
+  for (auto* contact : {&registered.mobile, &registered.email, &registered.pec}) {
+    if (*contact && !(*contact)->counts(session.now(), session.policy().contacts_quarantine))
+      contact->reset();
+  }
   const Contacts contacts = plain(registered);
   std::vector<Medium> ways;
   if (contacts.mobile) ways.push_back(Medium::sms);
@@ -140,7 +145,9 @@ base::Task<Reply> run(Session& session, const ConfirmRecovery& request) {
   Changes changes;
   const lifecycle::Issue asked{lifecycle::Way::recovery};
   const auto decision = lifecycle::decide(record, asked, session.policy(), session.now());
-  auto legs = legs_of(record.contacts);
+  const RegisteredContacts before = record.contacts;
+  confirm_contact(record.contacts, right.link.medium, right.link.sent);  // the link was used
+  auto legs = legs_of(session, record.contacts);
   const Refusal* refusal = std::get_if<Refusal>(&decision);
   if (refusal == nullptr) refusal = std::get_if<Refusal>(&legs);
   if (refusal != nullptr) {
@@ -148,8 +155,6 @@ base::Task<Reply> run(Session& session, const ConfirmRecovery& request) {
     co_return co_await session.settle(std::move(right.attempt), GuardValue{}, EventOutcome::verified,
                                       std::move(changes), std::move(refused));
   }
-  const RegisteredContacts before = record.contacts;
-  confirm_contact(record.contacts, right.link.medium);  // the link was used
   close_link(session, changes, right);
   IssueOrder order{index, right.link.subject_hint, asked.way, std::get<lifecycle::IssueDecision>(decision),
                    std::get<std::vector<Leg>>(std::move(legs))};

@@ -77,8 +77,9 @@ base::Result<void> turn_deferred(Session& session, Changes& changes, const Subje
 
 // Contacts given replace registered ones; what is equal keeps its age and confirmation.
 void register_contacts(RegisteredContacts& registered, const Contacts& given, base::Instant now);
-// A half or a link that was used confirms the contact it went to. True where something changed.
-bool confirm_contact(RegisteredContacts& registered, Medium medium);
+// A half or a link that was used confirms the contact it went to: the one that was registered when it was
+// sent. True where something changed.
+bool confirm_contact(RegisteredContacts& registered, Medium medium, base::Instant sent);
 ContactsNow masked(const RegisteredContacts& contacts);
 
 // Deliveries that have not left yet and are dead now: a half that was made anew, a credential that ended.

@@ -18,6 +18,7 @@ constexpr std::size_t kArenaBytes = 4 * 1024 * 1024;
 constexpr void (*kCommands[])(CLI::App&, provisioning::Context&) = {
     provisioning::add_dev_init,
     provisioning::add_validate_config,
+    provisioning::add_audit,
 };
 
 int run(int argc, char** argv) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <appliance/config.hpp>
@@ -12,6 +13,7 @@
 #include <base/result.hpp>
 #include <hsm/evp_key.hpp>
 #include <hsm/token.hpp>
+#include <sealed_store/values.hpp>
 
 namespace sigillo::appliance {
 
@@ -49,6 +51,9 @@ base::Result<void> found_store(const Config& config, hsm::Token& token, const st
 
 // The page key of the configured store, for reading its ledger beside a running appliance (audit export).
 base::Result<base::Secret> derive_page_key(hsm::Token& token);
+// The ledger's head as the HSM has it, or nothing where none was ever recorded. It only reads, so it may run
+// beside the appliance; what it gives is durable in the store by then.
+base::Result<std::optional<sealed_store::Head>> recorded_head(hsm::Token& token, const StoreConfig& config);
 
 class Assembly {
  public:

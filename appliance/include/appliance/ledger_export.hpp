@@ -4,7 +4,7 @@
 #pragma once
 
 #include <iosfwd>
-#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -52,14 +52,16 @@ enum class ExportVerdict : std::uint8_t { intact, altered, gap, cut_tail, unknow
 struct ExportReport {
   ExportVerdict verdict = ExportVerdict::unreadable;
   std::uint64_t entries = 0;
-  std::uint64_t at = 0;   // the seq where it does not hold
-  std::string detail;     // a sentence
-  bool own_keys = false;  // checked against the keys that the export carries itself
+  std::uint64_t at = 0;                      // the seq where it does not hold
+  std::string detail;                        // a sentence
+  bool own_keys = false;                     // checked against the keys that the export carries itself
+  std::optional<CheckpointBody> checkpoint;  // where it is intact
 };
 std::string_view name(ExportVerdict verdict);
 // `keys`: nothing where the export's own are to be used.
 ExportReport verify_export(std::istream& in, const std::optional<std::vector<base::EcPublicKey>>& keys);
-// The signing keys of a JWK set; nothing where it is none.
+// The keys of a JWK set that may sign a checkpoint: all but those of receipts. Nothing where it is no JWK set
+// of P-256 keys.
 std::optional<std::vector<base::EcPublicKey>> parse_key_set(std::string_view jwks);
 
 }  // namespace sigillo::appliance

@@ -5,6 +5,7 @@
 
 #include <variant>
 
+#include <appliance/answers.hpp>
 #include <appliance/policy.hpp>
 #include <appliance/records.hpp>
 
@@ -43,7 +44,7 @@ enum class Way : std::uint8_t { portal, contact_centre, branch, recovery, substi
 
 struct Issue {
   Way way;
-  bool registered_postal = true;  // the request gives the postal address that is registered (or none is)
+  bool registered_postal = true;  // the request gives the postal address that is registered
 };
 // What an issue does to the PIN counter: everything, only what was charged while nothing was live, and so on.
 enum class CountEffect : std::uint8_t { end_unowned, end_all };

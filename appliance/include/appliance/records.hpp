@@ -58,10 +58,10 @@ struct LinkRecord {  // of a recovery or a revocation
   Medium medium = Medium::email;  // the link went by
   PinVerifier token;
   bool used = false;
-  base::Instant expires{};
+  base::Instant sent{}, expires{};
   template <class V>
   void fields(V&& v) {
-    v(subject, credential, recovery, channel, subject_hint, medium, token, used, expires);
+    v(subject, credential, recovery, channel, subject_hint, medium, token, used, sent, expires);
   }
 };
 

@@ -29,9 +29,10 @@ struct ProvisionalHalf {
   PinVerifier verifier;
   Medium medium = Medium::sms;
   base::Instant dies{};  // on demand only; otherwise the credential's own expiry
+  base::Instant sent{};  // using it confirms the contact that was registered then, and no later one
   template <class V>
   void fields(V&& v) {
-    v(verifier, medium, dies);
+    v(verifier, medium, dies, sent);
   }
 };
 struct Provisional {
@@ -60,10 +61,9 @@ struct Blocked {
 };
 struct Revoked {
   base::Instant at{};
-  bool by_portal = false;
   template <class V>
   void fields(V&& v) {
-    v(at, by_portal);
+    v(at);
   }
 };
 struct NoCredential {
@@ -143,10 +143,11 @@ struct SubjectRecord {
   std::vector<Refill> refills;
   std::optional<Id> conversion, recovery, revocation;  // the open ones
   std::vector<Id> deferred;                            // authorizations that wait for conversion
+  std::optional<base::Instant> portal_revoked;         // the last time; whatever was issued since
   template <class V>
   void fields(V&& v) {
     v(generation, credential, level, state, issued, first_access, contacts, health_card, representative,
-      deliveries, letters, electronic, refills, conversion, recovery, revocation, deferred);
+      deliveries, letters, electronic, refills, conversion, recovery, revocation, deferred, portal_revoked);
   }
 };
 

@@ -19,7 +19,15 @@ class App;
 namespace sigillo::provisioning {
 
 // Of every command (K1); each says in its help what they mean there.
-enum class Exit : std::uint8_t { good = 0, local = 1, remote_or_sealed = 2 };
+enum class Exit : std::uint8_t {
+  good = 0,
+  local = 1,
+  remote_or_sealed = 2,
+  altered = 10,  // from here on: what `audit` found in a ledger (docs/LEDGER.md)
+  gap = 11,
+  cut_tail = 12,
+  unknown_key = 13,
+};
 
 enum class Errc : std::uint16_t {
   exists = 601,       // what would be made is there
@@ -44,6 +52,7 @@ class Context {
 // "no slot holds an uninitialised token (error 209, raw 0x0)"
 std::string sentence(const base::Error& error);
 
+void add_audit(CLI::App& app, Context& context);
 void add_dev_init(CLI::App& app, Context& context);
 void add_validate_config(CLI::App& app, Context& context);
 

@@ -1,0 +1,86 @@
+// sigillo audit export, sigillo audit verify: arguments and help.
+#include <memory>
+
+#include <CLI/CLI.hpp>
+
+#include "audit.hpp"
+
+namespace sigillo::provisioning {
+namespace {
+
+constexpr const char* kExportHelp =
+    "Writes the whole ledger to FILE as JSON Lines, closed by a checkpoint that the HSM signs and the keys "
+    "that "
+    "check\n"
+    "it. The appliance may run meanwhile, or be stopped. The chain is checked on the way: one that does not "
+    "hold, or\n"
+    "that is behind what the HSM has anchored, is not signed and FILE is not made.";
+constexpr const char* kExportFooter =
+    "Examples:\n"
+    "  sigillo audit export --config /etc/sigillo/sigillo.toml ledger.jsonl\n"
+    "  sigillo audit export --config /etc/sigillo/sigillo.toml - | zstd > ledger.jsonl.zst\n\n"
+    "Exit codes: 0 written; 1 local error (configuration, store, FILE is there); 2 the HSM did not serve;\n"
+    "10 the store's chain is altered; 11 it has a gap; 12 it is behind the HSM's anchor. But for 0, no FILE.";
+constexpr const char* kVerifyHelp =
+    "Checks an export offline: every entry's hash and place, the checkpoint's signature, and that the chain "
+    "ends in it.\n"
+    "It needs neither appliance nor HSM. Without --keys the keys that the export carries are used: that "
+    "shows "
+    "damage,\n"
+    "not who signed. Keys from GET /v1/keys, taken by the auditor, show both.";
+constexpr const char* kVerifyFooter =
+    "Examples:\n"
+    "  sigillo audit verify ledger.jsonl --keys keys.json\n"
+    "  zstdcat ledger.jsonl.zst | sigillo audit verify - --format json\n\n"
+    "Exit codes: 0 intact; 1 local error (a file that cannot be read, usage); 10 altered (an entry or the "
+    "checkpoint\n"
+    "was edited, entries were exchanged); 11 gap (entries are missing); 12 cut tail (no checkpoint, or one "
+    "beyond the\n"
+    "last entry); 13 unknown key (signed, but by none of the keys). The first thing that is wrong is named.";
+
+void add_export(CLI::App& audit, Context& context) {
+  auto* command = audit.add_subcommand("export", kExportHelp)->footer(kExportFooter);
+  const auto request = std::make_shared<ExportRequest>();
+  command->add_option("--config", request->config, "the appliance's configuration file")->required();
+  command->add_option("FILE", request->file, "file to make, or - for standard output")->required();
+  command->add_flag("--force", request->force, "replace FILE where it is there");
+  command->callback([request, &context] { audit_export(*request, context); });
+}
+
+void add_verify(CLI::App& audit, Context& context) {
+  auto* command = audit.add_subcommand("verify", kVerifyHelp)->footer(kVerifyFooter);
+  const auto request = std::make_shared<VerifyRequest>();
+  command->add_option("FILE", request->file, "the export, or - for standard input")->required();
+  command->add_option("--keys", request->keys, "JWK set, as GET /v1/keys gives it");
+  command->callback([request, &context] { audit_verify(*request, context); });
+}
+
+}  // namespace
+
+void add_audit(CLI::App& app, Context& context) {
+  auto* audit = app.add_subcommand("audit", "The ledger: export it, and check an export offline.");
+  audit->require_subcommand(1);
+  add_export(*audit, context);
+  add_verify(*audit, context);
+}
+
+Exit exit_of(appliance::ExportVerdict verdict) {
+  using appliance::ExportVerdict;
+  switch (verdict) {
+    case ExportVerdict::intact:
+      return Exit::good;
+    case ExportVerdict::altered:
+      return Exit::altered;
+    case ExportVerdict::gap:
+      return Exit::gap;
+    case ExportVerdict::cut_tail:
+      return Exit::cut_tail;
+    case ExportVerdict::unknown_key:
+      return Exit::unknown_key;
+    case ExportVerdict::unreadable:
+      return Exit::local;
+  }
+  std::abort();
+}
+
+}  // namespace sigillo::provisioning

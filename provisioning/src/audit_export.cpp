@@ -1,0 +1,164 @@
+#include <algorithm>
+#include <memory>
+
+#include <appliance/assembly.hpp>
+#include <sealed_store/ledger_entry.hpp>
+#include <sealed_store/sqlcipher_store.hpp>
+
+#include "audit.hpp"
+#include "audit_files.hpp"
+
+namespace sigillo::provisioning {
+namespace {
+
+using appliance::ExportVerdict;
+using appliance::KeyLabels;
+using sealed_store::Head;
+
+constexpr std::size_t kPage = 1000;
+
+// The newest ledger key signs; every version of it and of the receipt key is published.
+struct Signer {
+  hsm::KeyRef key;
+  base::EcPublicKey point;
+  std::string key_set;
+};
+
+base::Result<Signer> find_signer(hsm::Token& token) {
+  SIGILLO_TRY(auto known, token.list_keys());
+  std::ranges::sort(known, {}, &hsm::KeyInfo::id);
+  std::optional<Signer> signer;
+  std::string jwks;
+  for (const auto& info : known) {
+    const bool ledger = info.id.label == KeyLabels::ledger;
+    if (!ledger && info.id.label != KeyLabels::receipt) continue;
+    SIGILLO_TRY(const auto key, token.find_key(info.id));
+    SIGILLO_TRY(const auto bytes, token.public_key(key));
+    const auto point = base::EcPublicKey::from_point(bytes);
+    if (!point) return base::Error(hsm::Errc::bad_attributes, "a signing key is not on P-256");
+    jwks += (jwks.empty() ? "" : ",") + point->to_jwk(info.id.kid(), "sig");
+    if (ledger) signer = Signer{key, *point, {}};
+  }
+  if (!signer) return base::Error(hsm::Errc::no_such_key, "the token has no ledger key");
+  signer->key_set = "{\"keys\":[" + jwks + "]}";
+  return std::move(*signer);
+}
+
+// What stands between the store and a signature. Attack it stops: (1) write into the store's file, or put an
+// old one back, (2) export, (3) show the auditor a checkpoint that the HSM itself has signed.
+class Chain {
+ public:
+  explicit Chain(std::optional<Head> anchored) : anchored_(anchored) {}
+
+  // False: `verdict` and `words` say why.
+  bool take(const sealed_store::LedgerEntry& entry) {
+    if (entry.seq != head_.seq + 1) return refuse(ExportVerdict::gap, "an entry is missing", head_.seq + 1);
+    if (sealed_store::chain_hash(head_.hash, entry) != entry.hash)
+      return refuse(ExportVerdict::altered, "an entry's hash does not hold", entry.seq);
+    if (anchored_ && anchored_->seq == entry.seq && anchored_->hash != entry.hash)
+      return refuse(ExportVerdict::altered, "an entry is not the one that the HSM has anchored", entry.seq);
+    head_ = {entry.node, entry.seq, entry.hash, entry.event.time};
+    return true;
+  }
+  bool whole() {
+    if (anchored_ && anchored_->seq > head_.seq)
+      return refuse(ExportVerdict::cut_tail, "it is behind what the HSM has anchored", anchored_->seq);
+    if (head_.seq == 0) return refuse(ExportVerdict::cut_tail, "it has no entries", 1);
+    return true;
+  }
+  const Head& head() const { return head_; }
+  ExportVerdict verdict() const { return verdict_; }
+  const std::string& words() const { return words_; }
+
+ private:
+  bool refuse(ExportVerdict verdict, const char* what, std::uint64_t seq) {
+    verdict_ = verdict;
+    words_ = std::string(what) + " (entry " + std::to_string(seq) + ')';
+    return false;
+  }
+
+  std::optional<Head> anchored_;
+  Head head_;
+  ExportVerdict verdict_ = ExportVerdict::intact;
+  std::string words_;
+};
+
+// Ends at the first page that is not full: with whatever was durable by then.
+base::Result<bool> copy_entries(sealed_store::LedgerReader& reader, Chain& chain, PendingFile& out,
+                                std::uint64_t expected) {
+  Progress progress("exporting", expected);
+  for (;;) {
+    SIGILLO_TRY(const auto page, reader.read(chain.head().seq, kPage));
+    for (const auto& entry : page) {
+      if (!chain.take(entry)) return false;
+      SIGILLO_CHECK(out.write(appliance::entry_json(entry) + '\n'));
+    }
+    if (page.size() < kPage) return chain.whole();
+    progress.at(chain.head().seq);
+  }
+}
+
+base::Result<void> close_export(hsm::Token& token, const Signer& signer, const std::string& issuer,
+                                const Head& head, PendingFile& out) {
+  const std::string text = appliance::checkpoint_text(issuer, head);
+  SIGILLO_TRY(const auto raw, token.sign(signer.key, base::sha256({base::view(text)})));
+  const std::string note = appliance::signed_note(text, signer.point, raw);
+  SIGILLO_CHECK(out.write(appliance::checkpoint_line(note, signer.key_set) + '\n'));
+  return out.finish();
+}
+
+// The anchor is looked at before the ledger: what it says is durable, so the ledger read after it has it.
+base::Result<Chain> write_export(const appliance::Config& config, PendingFile& out) {
+  SIGILLO_TRY(const auto token, appliance::open_token(config.hsm));
+  SIGILLO_TRY(const auto signer, find_signer(*token));
+  SIGILLO_TRY(const auto anchored, appliance::recorded_head(*token, config.store));
+  SIGILLO_TRY(const auto page_key, appliance::derive_page_key(*token));
+  SIGILLO_TRY(const auto reader, sealed_store::LedgerReader::open(config.store.path, page_key));
+  Chain chain(anchored);
+  SIGILLO_TRY(const bool good, copy_entries(*reader, chain, out, anchored ? anchored->seq : 0));
+  if (good) {
+    SIGILLO_CHECK(close_export(*token, signer, config.audit.issuer, chain.head(), out));
+  }
+  return chain;
+}
+
+bool is_hsm(const base::Error& error) {
+  return error.number() / 100 == static_cast<std::uint16_t>(hsm::Errc::unavailable) / 100;
+}
+
+}  // namespace
+
+void audit_export(const ExportRequest& request, Context& context) {
+  const bool piped = request.file == "-";
+  if (piped) context.json = false;  // standard output is the export's
+  const auto loaded = appliance::load_config(request.config);
+  if (const auto* error = std::get_if<appliance::ConfigError>(&loaded))
+    return context.failed(Exit::local, error->message, "Correct the file, or name another with --config.");
+  const auto& config = std::get<appliance::Config>(loaded);
+  auto out = PendingFile::create(request.file, request.force);
+  if (!out)
+    return context.failed(Exit::local, request.file + ": " + sentence(out.error()) + '.',
+                          out.error().is(Errc::exists) ? "Name another file, or say --force."
+                                                       : "Name a file that can be made.");
+  const auto chain = write_export(config, *out);
+  if (!chain)
+    return context.failed(is_hsm(chain.error()) ? Exit::remote_or_sealed : Exit::local,
+                          "The ledger of " + config.store.path + " was not exported to " + request.file +
+                              ": " + sentence(chain.error()) + '.',
+                          "Nothing is left of it: correct that, and run the same command again.");
+  if (chain->verdict() != ExportVerdict::intact)
+    return context.failed(
+        exit_of(chain->verdict()),
+        config.store.path + ": " + std::string(name(chain->verdict())) + ": " + chain->words() + '.',
+        "Nothing was signed. Keep the file as it is: it is evidence.");
+  if (piped) return;
+  context.result(
+      "sigillo.audit-export/1",
+      {{"file", request.file},
+       {"entries", chain->head().seq},
+       {"hash", base::to_hex(chain->head().hash)},
+       {"origin", appliance::origin_of(config.audit.issuer, chain->head().node)}},
+      request.file + ": " + std::to_string(chain->head().seq) + " entries, closed by a signed checkpoint.");
+}
+
+}  // namespace sigillo::provisioning

@@ -1,0 +1,70 @@
+// WatchedStore: a Store before the real one, that counts what passes and refuses the n-th write where a test asks.
+// A refused write never reaches the store behind. Thread rule: as Store.
+#pragma once
+
+#include <atomic>
+#include <optional>
+
+#include <sealed_store/store.hpp>
+
+namespace sigillo::appliance::testing {
+
+class WatchedStore final : public sealed_store::Store {
+ public:
+  explicit WatchedStore(sealed_store::Store& behind) : behind_(behind) {}
+
+  // Charges, settles and commits begun since start.
+  std::uint64_t writes() const { return writes_; }
+  std::uint64_t charges() const { return charges_; }
+  std::uint64_t reads() const { return reads_; }
+  // The n-th write from now on (1: the next) fails with the error; once. 0: none does.
+  void fail_write(std::uint64_t n, sealed_store::Errc error = sealed_store::Errc::unavailable) {
+    error_ = error;
+    fails_at_ = n == 0 ? 0 : writes_ + n;
+  }
+
+  base::Result<std::optional<base::Bytes>> read(const sealed_store::RecordKey& key) override {
+    ++reads_;
+    return behind_.read(key);
+  }
+  sealed_store::GuardValue guard(const sealed_store::GuardKey& key) const override {
+    return behind_.guard(key);
+  }
+  base::Result<std::vector<sealed_store::DueRecord>> due(std::uint8_t queue, base::Instant now,
+                                                         std::size_t limit) override {
+    return behind_.due(queue, now, limit);
+  }
+  base::Task<base::Result<sealed_store::ChargedAttempt>> charge(sealed_store::Charge charge) override {
+    if (refuses()) co_return refusal();
+    ++charges_;
+    co_return co_await behind_.charge(std::move(charge));
+  }
+  base::Task<base::Result<sealed_store::Committed>> settle(sealed_store::ChargedAttempt attempt,
+                                                           sealed_store::Changes changes) override {
+    if (refuses()) co_return refusal();
+    co_return co_await behind_.settle(std::move(attempt), std::move(changes));
+  }
+  void refund(sealed_store::ChargedAttempt attempt, sealed_store::Event event) override {
+    behind_.refund(std::move(attempt), std::move(event));
+  }
+  base::Task<base::Result<sealed_store::Committed>> commit(sealed_store::Changes changes) override {
+    if (refuses()) co_return refusal();
+    co_return co_await behind_.commit(std::move(changes));
+  }
+  base::Result<std::vector<sealed_store::LedgerEntry>> ledger(std::uint64_t after,
+                                                              std::size_t limit) override {
+    return behind_.ledger(after, limit);
+  }
+  sealed_store::Head head() const override { return behind_.head(); }
+  std::optional<base::Error> trouble() const override { return behind_.trouble(); }
+
+ private:
+  bool refuses() { return ++writes_ == fails_at_; }
+  base::Error refusal() const { return base::Error(error_, "as the test has asked"); }
+
+  sealed_store::Store& behind_;
+  std::atomic<std::uint64_t> writes_ = 0, charges_ = 0, reads_ = 0, fails_at_ = 0;
+  std::atomic<sealed_store::Errc> error_ = sealed_store::Errc::unavailable;
+};
+
+}  // namespace sigillo::appliance::testing
