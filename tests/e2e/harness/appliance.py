@@ -1,5 +1,6 @@
 """A development appliance in a folder of its own: made by `dev-init`, served by `sigillod`, driven as its channels drive it."""
 
+import ctypes
 import json
 import os
 import pathlib
@@ -33,6 +34,15 @@ def eventually(probe, timeout=15, what="the event"):
             return found
         assert time.monotonic() < deadline, f"{what} did not come within {timeout * SLOW:.0f} s"
         threading.Event().wait(0.02)  # between two looks; the deadline above is what fails
+
+
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_the_tests():
+    """A test run that is killed (a time-out) leaves no server behind."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def free_ports(count):
@@ -91,7 +101,7 @@ class Appliance:
 
     def start(self):
         self.process = subprocess.Popen([BIN / "sigillod", "--config", self.configuration], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=self.log)
+                                        stdout=subprocess.PIPE, stderr=self.log, preexec_fn=die_with_the_tests)
         line, deadline = b"", time.monotonic() + 60 * SLOW
         while not line.endswith(b"\n"):
             ready, _, _ = select.select([self.process.stdout], [], [], max(0, deadline - time.monotonic()))
