@@ -101,7 +101,8 @@ base::Task<bool> sweep_delivery(Engine& engine, Id id) {
   co_return co_await commit(engine.context(), std::move(changes));
 }
 
-// A sealed text that no courier fetched in its time is erased, and its outcome kept a while for status.
+// A sealed text that no courier fetched in its time, or that none could deliver, is erased; its outcome is
+// kept a while for status.
 base::Task<bool> sweep_outbox(Engine& engine, Medium medium) {
   const auto& context = engine.context();
   SubjectIndex turn_of;
@@ -112,8 +113,12 @@ base::Task<bool> sweep_outbox(Engine& engine, Medium medium) {
   Changes changes;
   for (const auto& hint : due ? *due : std::vector<sealed_store::DueRecord>()) {
     auto found = context.load<DeliveryRecord>(Table::delivery, hint.key.id);
-    if (!found || !*found || context.now() < (*found)->expires) continue;
-    (*found)->state = DeliveryState::expired;
+    if (!found || !*found) continue;
+    const bool spent =
+        (*found)->attempts >= context.policy().delivery.attempts;  // and its last lease has ended
+    const bool expired = context.now() >= (*found)->expires;
+    if (!spent && !expired) continue;
+    (*found)->state = expired ? DeliveryState::expired : DeliveryState::failed;
     (*found)->sealed.clear();
     changes.puts.push_back(
         context.put(Table::delivery, hint.key.id, **found, Queue::delivery, context.now() + kOutcomeKept));

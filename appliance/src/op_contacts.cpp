@@ -139,7 +139,7 @@ base::Task<Reply> run(Session& session, const ChangeContacts& request) {
     if (session.role() == Role::contact_centre && replaces(subject.record.contacts, request.contacts)) {
       co_return co_await session.deny(index, Refusal::contact_exists);
     }
-    if (session.role() == Role::branch && request.evidence->document.expires < Date::of(session.now())) {
+    if (session.role() == Role::branch && evidence_expired(session, request.evidence)) {
       co_return session.answer(Refusal::invalid_evidence);
     }
     auto changed = co_await change(session, changes, index, subject.record, request);

@@ -63,11 +63,6 @@ bool still_open(const Open& open) {
          open.subject.record.credential == open.conversion.credential;
 }
 
-std::optional<Refusal> evidence_refusal(const Session& session, const Evidence& evidence) {
-  if (evidence.document.expires < Date::of(session.now())) return Refusal::invalid_evidence;
-  return std::nullopt;
-}
-
 base::Result<void> approve(Session& session, Changes& changes, const SubjectIndex& index,
                            SubjectRecord& record) {
   record = lifecycle::convert(std::move(record));
@@ -79,7 +74,7 @@ base::Result<void> approve(Session& session, Changes& changes, const SubjectInde
 
 base::Task<Reply> convert_at_branch(Session& session, Loaded& loaded, const OpenConversion& request) {
   auto& [index, turn, record] = loaded;
-  if (const auto refusal = evidence_refusal(session, *request.evidence)) co_return session.answer(*refusal);
+  if (evidence_expired(session, request.evidence)) co_return session.answer(Refusal::invalid_evidence);
   const State state = state_of(record, session.now());
   // Only a definitive PIN converts; at a branch a provisional one is substituted instead.
   if (state != State::active && state != State::expired)
@@ -183,7 +178,7 @@ base::Task<Reply> run(Session& session, const SubmitEvidence& request) {
   if (decided(it.conversion.state) || !still_open(it)) {
     co_return co_await session.deny(it.subject.index, Refusal::already_decided, request.conversion_id);
   }
-  if (const auto refusal = evidence_refusal(session, request.evidence)) co_return session.answer(*refusal);
+  if (evidence_expired(session, request.evidence)) co_return session.answer(Refusal::invalid_evidence);
   it.conversion.evidence = stored(session, request.evidence, request.operator_name);
   it.conversion.state = ConversionState::in_review;
   Changes changes;

@@ -201,6 +201,10 @@ base::Task<std::variant<Reply, IssuedCredential>> issue(Session& session, Change
   co_return out;
 }
 
+bool evidence_expired(const Session& session, const std::optional<Evidence>& evidence) {
+  return evidence && evidence->document.expires < Date::of(session.now());
+}
+
 void set_count(const Session& session, sealed_store::Event& event, const SubjectIndex& subject,
                lifecycle::CountEffect effect) {
   const auto key = Session::guard_key(subject, guard::Counter::pin);
@@ -231,6 +235,7 @@ base::Task<Reply> run(Session& session, const RequestPin& request) {
   session.set_operator(request.operator_name);
   auto legs = legs_of(session.role(), request);
   if (auto* refusal = std::get_if<Refusal>(&legs)) co_return session.answer(*refusal);
+  if (evidence_expired(session, request.evidence)) co_return session.answer(Refusal::invalid_evidence);
   auto loaded = co_await load(session, request.subject);
   if (auto* reply = std::get_if<Reply>(&loaded)) co_return std::move(*reply);
   auto& [index, turn, record] = std::get<Loaded>(loaded);
@@ -252,7 +257,7 @@ base::Task<Reply> run(Session& session, const RequestPin& request) {
   Changes changes;
   const RegisteredContacts before = record.contacts;
   const bool first_ever = record.generation == 0;
-  register_contacts(record.contacts, request.contacts, session.now());
+  register_contacts(record.contacts, request.contacts, first_ever ? base::Instant{} : session.now());
   if (request.health_card) {
     const auto card = health_card_secret(*request.health_card);
     auto verifier =

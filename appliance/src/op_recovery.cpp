@@ -118,6 +118,7 @@ base::Task<Reply> matched(Session& session, Loaded& loaded, ChargedAttempt attem
 
 base::Task<Reply> run(Session& session, const Recover& request) {
   session.set_operator(request.operator_name);
+  if (evidence_expired(session, request.evidence)) co_return session.answer(Refusal::invalid_evidence);
   auto loaded = co_await load(session, request.subject);
   if (auto* reply = std::get_if<Reply>(&loaded)) co_return std::move(*reply);
   auto& subject = std::get<Loaded>(loaded);

@@ -65,6 +65,8 @@ struct IssuedCredential {
 };
 base::Task<std::variant<Reply, IssuedCredential>> issue(Session& session, Changes& changes,
                                                         SubjectRecord record, IssueOrder order);
+// A document that has expired (in Rome) proves nothing, whoever holds it.
+bool evidence_expired(const Session& session, const std::optional<Evidence>& evidence);
 // What an issue does to the PIN counter, written on `event`.
 void set_count(const Session& session, sealed_store::Event& event, const SubjectIndex& subject,
                lifecycle::CountEffect effect);
@@ -75,8 +77,10 @@ void end_other_counters(const Session& session, Changes& changes, const SubjectI
 base::Result<void> turn_deferred(Session& session, Changes& changes, const SubjectIndex& subject,
                                  SubjectRecord& record, AuthorizationState to);
 
-// Contacts given replace registered ones; what is equal keeps its age and confirmation.
-void register_contacts(RegisteredContacts& registered, const Contacts& given, base::Instant now);
+// Contacts given replace registered ones; what is equal keeps its age and confirmation. `since`: when they
+// began to be the subject's; what comes with a first request was always so, what is added or replaced later
+// waits out its quarantine.
+void register_contacts(RegisteredContacts& registered, const Contacts& given, base::Instant since);
 // A half or a link that was used confirms the contact it went to: the one that was registered when it was
 // sent. True where something changed.
 bool confirm_contact(RegisteredContacts& registered, Medium medium, base::Instant sent);

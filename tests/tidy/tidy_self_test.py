@@ -60,6 +60,7 @@ VIOLATIONS = [
     ("stdout", "appliance/src/a.cpp", code("appliance", 'void f() { std::printf("x"); }')),
     ("stdout", "appliance/src/a.cpp", code("appliance", "void f() { std::cout << 1; }")),
     ("environment", "appliance/src/a.cpp", code("appliance", 'const char* f() { return std::getenv("PIN"); }')),
+    ("co-await-loop", "api/src/a.cpp", "task f() {\n  while (co_await g()) {\n  }\n}\n"),
     ("using-namespace", "base/src/a.cpp", "using namespace std;\n"),
     ("using-namespace", "base/include/base/a.hpp", OPENING + "using namespace sigillo::base;\n"),
     ("size", "base/include/base/a.hpp", OPENING + "int a();\n" * 160),
