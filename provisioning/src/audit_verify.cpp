@@ -64,13 +64,15 @@ void audit_verify(const VerifyRequest& request, Context& context) {
       return context.failed(Exit::local, request.keys + ": not a JWK set with a ledger key in it.",
                             "Take one from GET /v1/keys of the appliance.");
   }
-  const auto buffer = InputBuffer::open(request.file);
+  auto buffer = InputBuffer::open(request.file);
   if (!buffer)
     return context.failed(Exit::local, request.file + ": " + sentence(buffer.error()) + '.',
                           "Name an export that `sigillo audit export` has written.");
   std::istream in(buffer->get());
   const auto report = appliance::verify_export(in, keys);
-  if (const auto& trouble = (*buffer)->trouble())
+  const auto trouble = (*buffer)->trouble();
+  buffer->reset();  // clears its progress bar before there are words
+  if (trouble)
     return context.failed(Exit::local, request.file + ": " + sentence(*trouble) + '.',
                           "Name an export that `sigillo audit export` has written.");
   context.exit = exit_of(report.verdict);

@@ -24,7 +24,8 @@ from independent import DOMAIN, Broken, check_export, encode  # noqa: E402
 BIN = None
 INTACT, LOCAL, ALTERED, GAP, CUT_TAIL, UNKNOWN_KEY = 0, 1, 10, 11, 12, 13
 SUBJECT = "RSSMRA85T10A562S"
-MOBILE, MAIL, PEC, DOCUMENT, CARD = "+393331234567", "m.rossi@example.it", "m.rossi@pec.example.it", "CA00000AA", "80380000300012345678"
+MOBILE, MAIL, PEC = "+393331234567", "m.rossi@example.it", "m.rossi@pec.example.it"
+DOCUMENT, CARD = "CA00000AA", "80380000300012345678"
 WRONG = "ZZZZZZZZ22222222"
 START_S = 60
 
@@ -56,8 +57,10 @@ class Server:
     def stop(self):
         if self.process is None:
             return
-        self.process.terminate()
-        code, self.process = self.process.wait(START_S), self.process.stdout.close()
+        process, self.process = self.process, None
+        process.terminate()
+        code = process.wait(START_S)
+        process.stdout.close()
         assert code == 0, f"sigillod ended with {code}"
 
 
@@ -162,7 +165,7 @@ class Ledger(unittest.TestCase):
 
     def spoilt(self, content):
         path = os.path.join(self.root, "spoilt.jsonl")
-        with open(path, "w" if isinstance(content, str) else "wb", **({"encoding": "utf-8", "newline": "\n"} if isinstance(content, str) else {})) as file:
+        with open(path, "w", encoding="utf-8", newline="\n") as file:
             file.write(content)
         return path
 
