@@ -19,7 +19,7 @@ from jwcrypto import jwe, jwk
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "journey")]
 from appliance import Channel, free_ports  # noqa: E402
-from independent import DOMAIN, Broken, check_export, encode  # noqa: E402
+from independent import DOMAIN, Broken, check_export, check_note, encode  # noqa: E402
 
 BIN = None
 INTACT, LOCAL, ALTERED, GAP, CUT_TAIL, UNKNOWN_KEY = 0, 1, 10, 11, 12, 13
@@ -206,6 +206,11 @@ class Ledger(unittest.TestCase):
         _, page = auditor.call("GET", "/v1/ledger?after=0&limit=5")
         self.assertEqual([json.dumps(e, separators=(",", ":")) for e in page["entries"]],
                          [json.dumps(json.loads(line), separators=(",", ":")) for line in self.lines[:5]])
+        auditor.connection.request("GET", "/v1/ledger/checkpoint")
+        answer = auditor.connection.getresponse()
+        lines = check_note(answer.read().decode(), self.keys)
+        self.assertEqual((answer.status, lines[0]), (200, "sigillo/ledger/1"))
+        self.assertGreaterEqual(int(lines[1]), len(self.lines) - 1)
 
     def test_no_citizen_and_no_secret_is_in_it(self):
         export = "".join(self.lines).lower()
