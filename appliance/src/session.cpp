@@ -4,6 +4,11 @@
 #include "notices.hpp"
 
 namespace sigillo::appliance {
+namespace {
+
+constexpr int kConflictsMax = 3;
+
+}  // namespace
 
 sealed_store::Event Session::event(EventKind kind, const SubjectIndex& subject, EventOutcome outcome,
                                    std::string reference) const {
@@ -28,26 +33,33 @@ Session::Gate Session::gate(const SubjectIndex& subject, guard::Counter counter,
 }
 
 base::Task<std::variant<Reply, ChargedAttempt>> Session::charge(Gate gate) {
-  const GuardValue value = context_.store.guard(gate.key);
-  const auto view = guard::look(value, gate.limits, now());
-  if (!view.open()) {
-    Rejection refused{view.locked ? Rejection::Outcome::locked : Rejection::Outcome::delayed, view.remaining,
-                      std::nullopt};
-    if (view.delayed_until)
-      refused.retry_after_s = static_cast<std::uint32_t>((*view.delayed_until - now()).seconds_up());
-    Changes changes{
-        .events = {event(EventKind::refused, gate.key.subject,
-                         view.locked ? EventOutcome::locked : EventOutcome::delayed, gate.endpoint)},
-        .witnessed = false};
-    co_return co_await commit(std::move(changes), refused);
+  // The guard may change between look and charge, for a refund of an earlier attempt takes no turn: then it
+  // is looked at again. Whoever meets it again and again meets more than refunds.
+  for (int conflicts = 0;; ++conflicts) {
+    const GuardValue value = context_.store.guard(gate.key);
+    const auto view = guard::look(value, gate.limits, now());
+    if (!view.open()) co_return co_await refuse(gate, view);
+    sealed_store::Charge charge{
+        gate.key, value, event(EventKind::charge, gate.key.subject, EventOutcome::none, gate.endpoint),
+        event(EventKind::not_evaluated, gate.key.subject, EventOutcome::outage, gate.endpoint)};
+    charge.event.guard.emplace(gate.key, guard::charged(value, gate.limits, gate.owned, now()));
+    auto charged = co_await context_.store.charge(std::move(charge));
+    if (charged) co_return std::move(*charged);
+    const bool again = charged.error().is(sealed_store::Errc::conflict) && conflicts < kConflictsMax;
+    if (!again) co_return Reply(outage_of(charged.error()));
   }
-  sealed_store::Charge charge{
-      gate.key, value, event(EventKind::charge, gate.key.subject, EventOutcome::none, gate.endpoint),
-      event(EventKind::not_evaluated, gate.key.subject, EventOutcome::outage, gate.endpoint)};
-  charge.event.guard.emplace(gate.key, guard::charged(value, gate.limits, gate.owned, now()));
-  auto charged = co_await context_.store.charge(std::move(charge));
-  if (!charged) co_return Reply(outage_of(charged.error()));
-  co_return std::move(*charged);
+}
+
+base::Task<Reply> Session::refuse(const Gate& gate, const guard::View& view) {
+  Rejection refused{view.locked ? Rejection::Outcome::locked : Rejection::Outcome::delayed, view.remaining,
+                    std::nullopt};
+  if (view.delayed_until)
+    refused.retry_after_s = static_cast<std::uint32_t>((*view.delayed_until - now()).seconds_up());
+  Changes changes{
+      .events = {event(EventKind::refused, gate.key.subject,
+                       view.locked ? EventOutcome::locked : EventOutcome::delayed, gate.endpoint)},
+      .witnessed = false};
+  co_return co_await commit(std::move(changes), refused);
 }
 
 base::Task<std::variant<Reply, Session::Accepted>> Session::attempt(SubjectIndex subject,

@@ -79,6 +79,8 @@ class Session {
   base::Task<std::optional<Reply>> replay();
 
  private:
+  // Delayed or locked: noted, answered, nothing charged.
+  base::Task<Reply> refuse(const Gate& gate, const guard::View& view);
   Rendered keep_answer(Changes& changes, const Answer& answer, bool secret);
 
   const Context& context_;
