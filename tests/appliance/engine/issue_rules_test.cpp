@@ -59,7 +59,9 @@ TEST_F(Issues, BothHalvesNeverGoOneWayNorWithoutAnAddress) {
       const auto done = world.request(citizen, role);
       const bool possible = (given & 8) != 0 && (role == Role::contact_centre || (given & 7) != 0);
       ASSERT_EQ(done.as<PinRequested>() != nullptr, possible) << given << ' ' << describe(done);
-      if (!possible) EXPECT_TRUE(done.is(Refusal::delivery_not_possible));
+      if (!possible) {
+        EXPECT_TRUE(done.is(Refusal::delivery_not_possible));
+      }
       if (!possible) continue;
       const auto& deliveries = done.as<PinRequested>()->deliveries;
       ASSERT_EQ(deliveries.size(), 2U);
@@ -91,7 +93,7 @@ TEST_F(Issues, ThreeRefillsInThirtyDaysAndTheFourthTakesABranch) {
   }
   world.revoke_at_branch(citizen);
   EXPECT_TRUE(world.request(citizen).is(Refusal::branch_required));
-  world.clock.advance(base::days(27) - base::Duration{1});
+  world.clock.advance(just_before(base::days(27)));
   EXPECT_TRUE(world.request(citizen).is(Refusal::branch_required));
   world.clock.advance({1});
   EXPECT_NE(world.request(citizen).as<PinRequested>(), nullptr);
@@ -125,7 +127,7 @@ TEST_F(Issues, AfterAPortalRevocationThePostGoesWhereItAlwaysWentForThirtyDays) 
   auto moved = citizen;
   moved.contacts.postal->street = "Via Altrove 9";
   EXPECT_TRUE(world.request(moved).is(Refusal::branch_required));
-  world.clock.advance(base::days(30) - base::Duration{1});
+  world.clock.advance(just_before(base::days(30)));
   EXPECT_TRUE(world.request(moved).is(Refusal::branch_required));
   world.clock.advance({1});
   EXPECT_NE(world.request(moved).as<PinRequested>(), nullptr);
@@ -134,7 +136,8 @@ TEST_F(Issues, AfterAPortalRevocationThePostGoesWhereItAlwaysWentForThirtyDays) 
   EXPECT_NE(world.request(second).as<PinRequested>(), nullptr) << "the registered address is taken at once";
   world.revoke_at_branch(second);
   second.contacts.postal->street = "Via Altrove 9";
-  EXPECT_TRUE(world.request(second).is(Refusal::branch_required)) << "another credential between changes nothing";
+  EXPECT_TRUE(world.request(second).is(Refusal::branch_required))
+      << "another credential between changes nothing";
 }
 
 TEST_F(Issues, WhereNoAddressIsRegisteredAPortalRevocationTakesABranchToo) {
@@ -155,7 +158,7 @@ TEST_F(Issues, WhereNoAddressIsRegisteredAPortalRevocationTakesABranchToo) {
 TEST_F(Issues, LettersOneADayAndFourInThirtyDays) {
   auto citizen = world.provisional(1);  // its own letter counts
   EXPECT_TRUE(remake(citizen, Half::second).is(Refusal::delivery_limit));
-  world.clock.advance(base::days(1) - base::Duration{1});
+  world.clock.advance(just_before(base::days(1)));
   EXPECT_TRUE(remake(citizen, Half::second).is(Refusal::delivery_limit));
   for (int letter = 2; letter <= 4; ++letter) {
     world.clock.advance(base::days(1));
@@ -201,7 +204,7 @@ TEST_F(Issues, TheStrictProfileMakesTheElectronicHalfOnDemandForTenMinutes) {
   ASSERT_NE(remake(citizen, Half::first).as<HalfRemade>(), nullptr);
   citizen.first = world.collect(Medium::sms).at(0).pin;
   EXPECT_NE(world.verify(citizen, citizen.first).as<Verified>(), nullptr);
-  world.clock.advance(base::minutes(10) - base::Duration{1});
+  world.clock.advance(just_before(base::minutes(10)));
   EXPECT_NE(world.verify(citizen, citizen.whole()).as<Verified>(), nullptr);
   world.clock.advance({1});
   EXPECT_TRUE(world.verify(citizen, citizen.first).is(Shown::rejected));
@@ -214,7 +217,7 @@ TEST_F(Issues, TheStrictProfileMakesTheElectronicHalfOnDemandForTenMinutes) {
 
 TEST_F(Issues, AProvisionalPinLapsesAfterSixtyDays) {
   const auto citizen = world.provisional(1);
-  world.clock.advance(base::days(60) - base::Duration{1});
+  world.clock.advance(just_before(base::days(60)));
   EXPECT_NE(world.verify(citizen, citizen.whole()).as<Verified>(), nullptr);
   world.clock.advance({1});
   EXPECT_TRUE(world.verify(citizen, citizen.whole()).is(Shown::rejected));

@@ -1,5 +1,5 @@
-// docs/LIFECYCLE.md is what lifecycle.hpp does, cell by cell: the table is made from the code and compared with the
-// one that is checked in. SIGILLO_REWRITE_TABLES=1 writes it anew.
+// docs/LIFECYCLE.md is what lifecycle.hpp does, cell by cell: the table is made from the code and compared
+// with the one that is checked in. SIGILLO_REWRITE_TABLES=1 writes it anew.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -45,17 +45,11 @@ std::vector<Start> starts() {
 }
 
 std::string text(Refusal refusal) {
-  switch (refusal) {
-    case Refusal::credential_exists:
-      return "409 credential-exists";
-    case Refusal::branch_required:
-      return "409 branch-required";
-    case Refusal::no_credential:
-      return "409 no-credential";
-    default:
-      ADD_FAILURE() << "a refusal that the table has no word for";
-      return "?";
-  }
+  if (refusal == Refusal::credential_exists) return "409 credential-exists";
+  if (refusal == Refusal::branch_required) return "409 branch-required";
+  if (refusal == Refusal::no_credential) return "409 no-credential";
+  ADD_FAILURE() << "a refusal that the table has no word for";
+  return "?";
 }
 
 std::string next(const SubjectRecord& record) {
@@ -83,15 +77,16 @@ std::string pin_cell(const SubjectRecord& record, bool whole, Use use) {
 std::string pins() {
   std::ostringstream out;
   out << "## A PIN is shown that is right\n\n"
-         "Each cell is for the characters that are right in that state; where none are, for any. A wrong PIN is\n"
+         "Each cell is for the characters that are right in that state; where none are, for any. A wrong PIN "
+         "is\n"
          "rejected everywhere. Whatever is rejected stays charged.\n\n"
          "| state | shown | verify | activate | renew | convert | authorize | contacts |\n"
          "|---|---|---|---|---|---|---|---|\n";
   for (const auto& [state, record] : starts()) {
     for (const bool whole : {false, true}) {
       out << "| " << state << " | " << (whole ? "16" : "8") << " |";
-      for (const Use use : {Use::verify, Use::activate, Use::renew, Use::convert, Use::authorize,
-                            Use::change_contacts})
+      for (const Use use :
+           {Use::verify, Use::activate, Use::renew, Use::convert, Use::authorize, Use::change_contacts})
         out << ' ' << pin_cell(record, whole, use) << " |";
       out << '\n';
     }
@@ -113,7 +108,8 @@ std::string issue_cell(const SubjectRecord& record, Way way) {
 std::string issues() {
   std::ostringstream out;
   out << "## A credential is issued\n\n"
-         "*Of its own*: what was charged while no credential was live ends with any issue. *A refill* counts\n"
+         "*Of its own*: what was charged while no credential was live ends with any issue. *A refill* "
+         "counts\n"
          "towards `policy.recovery.limit`. *Grants*: deferred authorizations become granted. After a portal\n"
          "revocation a portal request with another postal address than the registered one is 409\n"
          "`branch-required` for 30 days.\n\n"
@@ -121,8 +117,7 @@ std::string issues() {
          "|---|---|---|---|---|---|\n";
   for (const auto& [state, record] : starts()) {
     out << "| " << state << " |";
-    for (const Way way :
-         {Way::portal, Way::contact_centre, Way::branch, Way::recovery, Way::substitution})
+    for (const Way way : {Way::portal, Way::contact_centre, Way::branch, Way::recovery, Way::substitution})
       out << ' ' << issue_cell(record, way) << " |";
     out << '\n';
   }
@@ -162,8 +157,10 @@ std::string ends() {
 
 std::string table() {
   return "# The life of a credential, cell by cell\n\n"
-         "Made from `appliance/lifecycle.hpp` by `tests/appliance/engine/lifecycle_table_test.cpp`, which fails\n"
-         "where the two differ and, with `SIGILLO_REWRITE_TABLES=1`, writes this file anew. The rules are the\n"
+         "Made from `appliance/lifecycle.hpp` by `tests/appliance/engine/lifecycle_table_test.cpp`, which "
+         "fails\n"
+         "where the two differ and, with `SIGILLO_REWRITE_TABLES=1`, writes this file anew. The rules are "
+         "the\n"
          "product's; what the clock does (lapsed, expired) is a state here.\n\n" +
          pins() + "\n" + issues() + "\n" + ends();
 }

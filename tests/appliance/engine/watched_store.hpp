@@ -1,5 +1,5 @@
-// WatchedStore: a Store before the real one, that counts what passes and refuses the n-th write where a test asks.
-// A refused write never reaches the store behind. Thread rule: as Store.
+// WatchedStore: a Store before the real one, that counts what passes and refuses the n-th write where a test
+// asks. A refused write never reaches the store behind. Thread rule: as Store.
 #pragma once
 
 #include <atomic>
@@ -60,7 +60,7 @@ class WatchedStore final : public sealed_store::Store {
 
  private:
   bool refuses() { return ++writes_ == fails_at_; }
-  base::Error refusal() const { return base::Error(error_, "as the test has asked"); }
+  base::Error refusal() const { return base::Error(error_.load(), "as the test has asked"); }
 
   sealed_store::Store& behind_;
   std::atomic<std::uint64_t> writes_ = 0, charges_ = 0, reads_ = 0, fails_at_ = 0;

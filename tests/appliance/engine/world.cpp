@@ -13,7 +13,7 @@ base::Secret derive(hsm::Token& token, std::string_view label, std::string_view 
 }
 
 char check_character(const std::string& first15) {
-  static constexpr int kOdd[] = {1, 0,  5,  7,  9,  13, 15, 17, 19, 21, 2,  4,  18,
+  static constexpr int kOdd[] = {1,  0,  5, 7, 9, 13, 15, 17, 19, 21, 2,  4,  18,
                                  20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23};
   int sum = 0;
   for (std::size_t i = 0; i < 15; ++i) {
@@ -29,8 +29,8 @@ Answer keep(const Answer& answer) {
     using T = std::decay_t<decltype(value)>;
     if constexpr (std::is_same_v<T, NewPin>) {
       const auto* clear = std::get_if<Pin>(&value.pin);
-      std::variant<Pin, std::string> copy =
-          clear != nullptr ? std::variant<Pin, std::string>(clear->clone()) : std::get<std::string>(value.pin);
+      std::variant<Pin, std::string> copy = clear != nullptr ? std::variant<Pin, std::string>(clear->clone())
+                                                             : std::get<std::string>(value.pin);
       return NewPin{value.credential_id, value.level, value.expires_at, std::move(copy)};
     } else {
       return value;
@@ -102,12 +102,13 @@ World::World(Disk disk) : disk_(disk) {
   const struct {
     Role role;
     bool opens;
-  } kRoles[] = {{Role::portal, false},       {Role::contact_centre, true}, {Role::branch, true},
-                {Role::back_office, false},  {Role::courier_sms, true},    {Role::courier_email, true},
-                {Role::courier_pec, true},   {Role::courier_post, true},   {Role::auditor, false}};
+  } kRoles[] = {{Role::portal, false},      {Role::contact_centre, true}, {Role::branch, true},
+                {Role::back_office, false}, {Role::courier_sms, true},    {Role::courier_email, true},
+                {Role::courier_pec, true},  {Role::courier_post, true},   {Role::auditor, false}};
   for (const auto& [role, opens] : kRoles) {
     const std::string role_name(name(role));
-    Desk desk{{role, role_name, ChannelStatus::active, base::sha256({base::view(role_name)}), role_name, {}}, {}};
+    Desk desk{{role, role_name, ChannelStatus::active, base::sha256({base::view(role_name)}), role_name, {}},
+              {}};
     if (opens) {
       desk.key = base::EcPrivateKey::generate();
       desk.channel.delivery_jwk = desk.key->public_key().to_jwk(role_name + "-1");
@@ -152,8 +153,8 @@ void World::start() {
            "sigillo.receipt-v1",
            "sigillo.ledger-v1",
            {}};
-  dispatcher_ =
-      std::make_unique<hsm::Dispatcher>(token, hsm::DispatcherOptions{.workers = workers, .deadline = deadline});
+  dispatcher_ = std::make_unique<hsm::Dispatcher>(
+      held, hsm::DispatcherOptions{.workers = workers, .deadline = deadline});
   verifier_ = std::make_unique<Verifier>(
       *dispatcher_, std::map<std::uint16_t, hsm::KeyRef>{{1, *token.find_key({KeyLabels::verifier, 1})}},
       config.policy.verifier.pbkdf2_iterations);
@@ -163,8 +164,18 @@ void World::start() {
   for (const auto& desk : desks_) channels.push_back(desk.channel);
   channels_.set(std::move(channels));
   engine_ = std::make_unique<Engine>(
-      Context{config, clock, *dispatcher_, *watched_, *sealer_, keys_, *verifier_, *messages_, channels_,
-              *queue_, idempotency_key_, {},
+      Context{config,
+              clock,
+              *dispatcher_,
+              *watched_,
+              *sealer_,
+              keys_,
+              *verifier_,
+              *messages_,
+              channels_,
+              *queue_,
+              idempotency_key_,
+              {},
               sealer_->seal(record_key(Table::subject, Id{}), codec::encode(SubjectRecord{}))});
 }
 
@@ -209,7 +220,8 @@ Citizen World::citizen(unsigned number) const {
   const std::string tag = std::to_string(100000 + number);
   Contacts contacts{"+39333" + tag, "c" + tag + "@example.it", "c" + tag + "@pec.example.it", std::nullopt,
                     PostalAddress{"Mario Rossi", "Via Garibaldi " + tag, "00153", "Roma", "RM", "IT"}};
-  return {*Subject::parse(code), std::move(contacts), {"80380000300012" + tag, {2190, 5, 31}}, {}, {}, {}, {}};
+  return {
+      *Subject::parse(code), std::move(contacts), {"80380000300012" + tag, {2190, 5, 31}}, {}, {}, {}, {}};
 }
 
 Outcome World::request(const Citizen& citizen, Role role) {
@@ -300,22 +312,29 @@ Message World::open(Role role, const std::string& sealed) const {
   if (!plain) return {};
   const auto json = plain->expose_text();
   const auto recovery = member(json, "recovery_id");
-  return {member(json, "delivery_id"), member(json, "kind"), member(json, "pin"), member(json, "token"),
-          recovery.empty() ? member(json, "revocation_id") : recovery, Medium::counter};
+  return {member(json, "delivery_id"),
+          member(json, "kind"),
+          member(json, "pin"),
+          member(json, "token"),
+          recovery.empty() ? member(json, "revocation_id") : recovery,
+          Medium::counter};
 }
 
 std::vector<Message> World::collect(Medium medium) {
   const Role role = static_cast<Role>(static_cast<int>(Role::courier_sms) + static_cast<int>(medium) - 1);
-  const auto leased = call(role, LeaseDeliveries{100});
   std::vector<Message> out;
-  AckDeliveries acks;
-  for (const auto& item : leased.as<Leases>()->deliveries) {
-    out.push_back(open(role, item.sealed));
-    out.back().medium = medium;
-    acks.acks.push_back({item.delivery_id, true, {}});
+  for (;;) {
+    const auto leased = call(role, LeaseDeliveries{100});
+    const auto* leases = leased.as<Leases>();
+    if (leases == nullptr || leases->deliveries.empty()) return out;
+    AckDeliveries acks;
+    for (const auto& item : leases->deliveries) {
+      out.push_back(open(role, item.sealed));
+      out.back().medium = medium;
+      acks.acks.push_back({item.delivery_id, true, {}});
+    }
+    call(role, std::move(acks));
   }
-  if (!acks.acks.empty()) call(role, std::move(acks));
-  return out;
 }
 
 std::vector<Message> World::collect_all() {
@@ -337,6 +356,9 @@ void World::read_halves(Citizen& citizen, const PinRequested& answer, Role desk)
     return text;
   };
   for (const auto& message : messages) {
+    const bool own = std::any_of(answer.deliveries.begin(), answer.deliveries.end(),
+                                 [&](const DeliveryView& view) { return view.delivery_id == message.id; });
+    if (!own) continue;  // an earlier one's, that nobody fetched
     if (message.kind == "pin.first-half") citizen.first = plain(message.pin);
     if (message.kind == "pin.second-half") citizen.second = plain(message.pin);
     if (message.kind == "pin.whole") {

@@ -1,6 +1,7 @@
-// World: an appliance composed as the assembly does it, on a token in memory, a store of the test's choice and a
-// clock that stands still, with its channels, its couriers' keys and citizens to try it with. It lives on over a
-// restart(), as the token and the disk do. Thread rule: call() from any thread, the rest from the test's.
+// World: an appliance composed as the assembly does it, on a token in memory, a store of the test's choice
+// and a clock that stands still, with its channels, its couriers' keys and citizens to try it with. It lives
+// on over a restart(), as the token and the disk do. Thread rule: call() from any thread, the rest from the
+// test's.
 #pragma once
 
 #include <filesystem>
@@ -17,6 +18,7 @@
 
 #include "anchor.hpp"
 #include "engine.hpp"
+#include "holding_token.hpp"
 #include "watched_store.hpp"
 
 namespace sigillo::appliance::testing {
@@ -65,8 +67,9 @@ class World {
   ~World();
 
   hsm::FakeToken token;
+  HoldingToken held{token};  // what the dispatcher calls
   base::ManualClock clock{kStart};
-  Config config;                            // takes effect at the next start()
+  Config config;                             // takes effect at the next start()
   base::Duration deadline = base::hours(1);  // no test is slower; those of the deadline set their own
   std::size_t workers = 2;
 
@@ -125,7 +128,6 @@ class World {
     Channel channel;
     std::optional<base::EcPrivateKey> key;
   };
-  void open_store(sealed_store::RecordSealer& sealer);
 
   Disk disk_;
   std::unique_ptr<Folder> folder_;
@@ -145,6 +147,9 @@ class World {
   std::unique_ptr<Engine> engine_;
 };
 
+constexpr base::Duration just_before(base::Duration duration) {
+  return {duration.ms - 1};
+}
 Pin pin(const std::string& text);
 std::string shown(const NewPin& answer);
 Evidence evidence(Route route = Route::in_person);

@@ -1,0 +1,109 @@
+// Unknown subjects cost what known ones do: HSM calls, reads and writes of the store, up to the outcome.
+#include "world.hpp"
+
+namespace sigillo::appliance::testing {
+namespace {
+
+using Shown = Rejection::Outcome;
+
+struct Work {
+  std::uint64_t hsm, reads, writes;
+  bool operator==(const Work&) const = default;
+};
+void PrintTo(const Work& work, std::ostream* out) {
+  *out << work.hsm << " HSM calls, " << work.reads << " reads, " << work.writes << " writes";
+}
+
+struct SameWork : ::testing::TestWithParam<Disk> {
+  World world{GetParam()};
+  Work of(const Citizen& citizen, const std::string& text) {
+    const Work before{world.dispatcher().calls(), world.store().reads(), world.store().writes()};
+    last = world.verify(citizen, text);
+    return {world.dispatcher().calls() - before.hsm, world.store().reads() - before.reads,
+            world.store().writes() - before.writes};
+  }
+  Outcome last;
+};
+
+TEST_P(SameWork, WhateverTheSubjectIs) {
+  world.config.policy.guess = {.limit = 1000, .delay_from = 1001, .delay_first = {}, .delay_max = {}};
+  world.start();
+  const auto lapsed = world.provisional(1);
+  world.clock.advance(base::days(61));
+  const auto unknown = world.citizen(2);
+  const auto provisional = world.provisional(3);
+  const auto active = world.active(4);
+  const auto blocked = world.active(5), revoked = world.active(6);
+  world.block(blocked);
+  world.revoke_at_branch(revoked);
+  const auto counter = [this] {
+    auto citizen = world.citizen(7);
+    world.read_halves(citizen, *world.request(citizen, Role::branch).as<PinRequested>());
+    return citizen;
+  }();
+
+  const Work eight{2, 1, 2}, sixteen{3, 1, 2};
+  for (const auto* one : {&lapsed, &unknown, &provisional, &active, &blocked, &revoked, &counter}) {
+    EXPECT_EQ(of(*one, kWrong8), eight);
+    EXPECT_EQ(of(*one, kWrong16), sixteen);
+  }
+  EXPECT_EQ(of(provisional, provisional.first), eight);
+  EXPECT_NE(last.as<Verified>(), nullptr);
+  EXPECT_EQ(of(provisional, provisional.second), eight);
+  EXPECT_EQ(of(provisional, provisional.first + kWrong8), sixteen) << "one half right says nothing";
+  EXPECT_EQ(of(provisional, kWrong8 + provisional.second), sixteen);
+  EXPECT_EQ(of(provisional, provisional.whole()), sixteen);
+  EXPECT_NE(last.as<Verified>(), nullptr);
+  EXPECT_EQ(of(counter, counter.first), eight);
+  EXPECT_EQ(of(counter, counter.whole()), sixteen);
+  EXPECT_EQ(of(active, active.pin), eight);
+  EXPECT_NE(last.as<Verified>(), nullptr);
+  EXPECT_EQ(of(blocked, blocked.pin), eight);
+  EXPECT_EQ(of(revoked, revoked.pin), eight);
+  EXPECT_EQ(of(lapsed, lapsed.first), eight);
+  EXPECT_EQ(of(lapsed, lapsed.whole()), sixteen);
+  world.clock.advance(base::days(200));
+  EXPECT_EQ(of(active, active.pin), eight);
+  EXPECT_NE(last.as<ExpiredPin>(), nullptr);
+}
+
+TEST_P(SameWork, DelayedAndLockedToo) {
+  world.start();
+  const auto active = world.active(1), blocked = world.active(2);
+  const auto unknown = world.citizen(3);
+  world.block(blocked);
+  const Work looked{1, 1, 1};
+  for (const auto* one : {&active, &blocked, &unknown}) {
+    world.fail(*one, 3);
+    world.verify(*one, kWrong8);
+    for (const char* text : {kWrong8, kWrong16}) {
+      EXPECT_EQ(of(*one, text), looked);
+      EXPECT_TRUE(last.is(Shown::delayed));
+    }
+    world.clock.advance(base::hours(1));
+    world.fail(*one, 6);
+    world.restart();  // a notice of the lock, if any, is on its way no more
+    for (const char* text : {kWrong8, kWrong16}) {
+      EXPECT_EQ(of(*one, text), looked);
+      EXPECT_TRUE(last.is(Shown::locked));
+    }
+  }
+}
+
+TEST_P(SameWork, AReceiptCostsTwoMoreAndOnlyWhereItVerified) {
+  world.start();
+  const auto active = world.active(1);
+  const auto of_receipt = [this](const Citizen& citizen, const std::string& text) {
+    const auto before = world.dispatcher().calls();
+    world.verify(citizen, text, true);
+    return world.dispatcher().calls() - before;
+  };
+  EXPECT_EQ(of_receipt(active, active.pin), 4U);
+  EXPECT_EQ(of_receipt(active, kWrong8), 2U);
+  EXPECT_EQ(of_receipt(world.citizen(2), kWrong8), 2U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Disks, SameWork, ::testing::Values(Disk::memory, Disk::sqlcipher));
+
+}  // namespace
+}  // namespace sigillo::appliance::testing
