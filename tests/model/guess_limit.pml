@@ -228,7 +228,7 @@ killed:
 init {
   atomic {
     line[0] = 1;
-#ifndef ONE_COPY
+#ifndef ONE_COPY  /* one alone is never locked out; run.py */
     run copy(1);
 #endif
     run copy(0)
