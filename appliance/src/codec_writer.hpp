@@ -71,7 +71,7 @@ class Writer {
   template <class... Ts>
   void write(const std::variant<Ts...>& value) {
     varint(value.index());
-    std::visit([this](const auto& alternative) { write(alternative); }, value);
+    std::visit([this](const auto& alternative) { this->write(alternative); }, value);
   }
 
   base::Bytes out_;
