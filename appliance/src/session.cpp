@@ -1,5 +1,7 @@
 #include "session.hpp"
 
+#include <base/log.hpp>
+
 #include "idempotency.hpp"
 #include "notices.hpp"
 
@@ -7,6 +9,7 @@ namespace sigillo::appliance {
 namespace {
 
 constexpr int kConflictsMax = 3;
+constexpr std::size_t kCountersMax = 8'000'000;  // about 400 MB; docs/OPERATIONS.md says how cost grows
 
 }  // namespace
 
@@ -39,6 +42,12 @@ base::Task<std::variant<Reply, ChargedAttempt>> Session::charge(Gate gate) {
     const GuardValue value = context_.store.guard(gate.key);
     const auto view = guard::look(value, gate.limits, now());
     if (!view.open()) co_return co_await refuse(gate, view);
+    // Attack: (1) guess once at each of a billion made-up subjects, until memory ends. Counters of subjects
+    // that exist and of those that do not share one bound, and past it neither gets a new one.
+    if (value.total() == 0 && context_.store.guards() >= kCountersMax) {
+      base::log::error("alarm", {{"kind", "counters-full"}});
+      co_return Reply(Outage::overloaded);
+    }
     sealed_store::Charge charge{
         gate.key, value, event(EventKind::charge, gate.key.subject, EventOutcome::none, gate.endpoint),
         event(EventKind::not_evaluated, gate.key.subject, EventOutcome::outage, gate.endpoint)};

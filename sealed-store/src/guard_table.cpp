@@ -23,10 +23,12 @@ void GuardTable::assign(const GuardKey& key, const GuardValue& value) {
   if (value.total() == 0) {
     if (!there) return;
     entries.erase(at);
+    --size_;
   } else if (there) {
     at->value = value;
   } else {
     entries.insert(at, {key, value});
+    ++size_;
   }
   dirty_.insert(block);
 }
@@ -47,6 +49,7 @@ base::Bytes GuardTable::encode(std::uint16_t block) const {
 bool GuardTable::load(std::uint16_t block, base::ByteView encoded) {
   if (encoded.size() % kEntryBytes != 0) return false;
   auto& entries = blocks_[block].entries;
+  size_ -= entries.size();
   entries.clear();
   entries.reserve(encoded.size() / kEntryBytes);
   for (; !encoded.empty(); encoded = encoded.subspan(kEntryBytes)) {
@@ -59,6 +62,7 @@ bool GuardTable::load(std::uint16_t block, base::ByteView encoded) {
     if (block_of(entry.key) != block) return false;
     if (!entries.empty() && !(entries.back().key < entry.key)) return false;
     entries.push_back(entry);
+    ++size_;
   }
   return true;
 }

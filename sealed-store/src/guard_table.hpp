@@ -18,6 +18,7 @@ class GuardTable {
 
   GuardValue find(const GuardKey& key) const;  // the default value where there is none
   void assign(const GuardKey& key, const GuardValue& value);
+  std::size_t size() const { return size_; }
 
   base::Bytes encode(std::uint16_t block) const;
   [[nodiscard]] bool load(std::uint16_t block, base::ByteView encoded);  // false: not a block's shape
@@ -41,6 +42,7 @@ class GuardTable {
   std::vector<Block> blocks_;
   std::set<std::uint16_t> dirty_;
   Lanes total_;
+  std::size_t size_ = 0;
 };
 
 }  // namespace sigillo::sealed_store

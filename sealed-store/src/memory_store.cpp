@@ -15,6 +15,11 @@ base::Result<std::optional<base::Bytes>> MemoryStore::read(const RecordKey& key)
   return std::optional(record->second.sealed);
 }
 
+std::size_t MemoryStore::guards() const {
+  const std::lock_guard lock(mutex_);
+  return guards_.size();
+}
+
 GuardValue MemoryStore::guard(const GuardKey& key) const {
   const std::lock_guard lock(mutex_);
   const auto value = guards_.find(key);

@@ -40,6 +40,7 @@ class Engine final : public Store {
 
   base::Result<std::optional<base::Bytes>> read(const RecordKey& key) override;
   GuardValue guard(const GuardKey& key) const override;
+  std::size_t guards() const override;
   base::Result<std::vector<DueRecord>> due(std::uint8_t queue, base::Instant now, std::size_t limit) override;
   base::Task<base::Result<ChargedAttempt>> charge(Charge charge) override;
   base::Task<base::Result<Committed>> settle(ChargedAttempt attempt, Changes changes) override;
@@ -99,6 +100,11 @@ base::Result<std::optional<base::Bytes>> Engine::read(const RecordKey& key) {
 GuardValue Engine::guard(const GuardKey& key) const {
   const std::lock_guard lock(state_->mutex);
   return state_->guards.find(key);
+}
+
+std::size_t Engine::guards() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->guards.size();
 }
 
 base::Result<std::vector<DueRecord>> Engine::due(std::uint8_t queue, base::Instant now, std::size_t limit) {

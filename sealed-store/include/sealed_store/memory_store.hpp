@@ -13,6 +13,7 @@ class MemoryStore final : public Store {
  public:
   base::Result<std::optional<base::Bytes>> read(const RecordKey& key) override;
   GuardValue guard(const GuardKey& key) const override;
+  std::size_t guards() const override;
   base::Result<std::vector<DueRecord>> due(std::uint8_t queue, base::Instant now, std::size_t limit) override;
   base::Task<base::Result<ChargedAttempt>> charge(Charge charge) override;
   base::Task<base::Result<Committed>> settle(ChargedAttempt attempt, Changes changes) override;

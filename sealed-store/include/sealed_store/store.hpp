@@ -98,6 +98,8 @@ class Store {
   virtual base::Result<std::optional<base::Bytes>> read(const RecordKey& key) = 0;
   // In memory, the authority. A subject without a count has the default value.
   virtual GuardValue guard(const GuardKey& key) const = 0;
+  // How many counters are not zero: what memory grows with.
+  virtual std::size_t guards() const = 0;
   // Records of a queue that are due by `now`, oldest first. A hint: read() is what is believed.
   virtual base::Result<std::vector<DueRecord>> due(std::uint8_t queue, base::Instant now,
                                                    std::size_t limit) = 0;

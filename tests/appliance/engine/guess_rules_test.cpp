@@ -155,6 +155,19 @@ TEST_F(Guesses, UnknownBlockedRevokedAndLapsedAreAnsweredAsKnownOnesToTheEnd) {
   EXPECT_TRUE(world.verify(unknown, kWrong8).is(Shown::locked));
 }
 
+TEST_F(Guesses, CountersHaveOneBoundForThoseWhoExistAndThoseWhoDoNot) {
+  const auto known = world.active(1);
+  const auto counted = world.active(2);
+  world.fail(counted, 1);
+  world.store().pretend_guards(8'000'000);
+  for (const auto& citizen : {known, world.citizen(3)}) {
+    EXPECT_EQ(world.verify(citizen, kWrong8).outage, Outage::overloaded);
+    EXPECT_EQ(world.count(citizen), 0U);
+  }
+  // Whoever has a counter goes on with it.
+  EXPECT_TRUE(world.verify(counted, kWrong8).is(Shown::rejected));
+}
+
 TEST_F(Guesses, NothingElseChangesTheCount) {
   const auto citizen = world.active(1);
   world.fail(citizen, 4);

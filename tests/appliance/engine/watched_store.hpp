@@ -30,6 +30,11 @@ class WatchedStore final : public sealed_store::Store {
   sealed_store::GuardValue guard(const sealed_store::GuardKey& key) const override {
     return behind_.guard(key);
   }
+  std::size_t guards() const override {
+    return pretended_guards_ != 0 ? pretended_guards_ : behind_.guards();
+  }
+  // As if so many subjects had failed lately.
+  void pretend_guards(std::size_t count) { pretended_guards_ = count; }
   base::Result<std::vector<sealed_store::DueRecord>> due(std::uint8_t queue, base::Instant now,
                                                          std::size_t limit) override {
     return behind_.due(queue, now, limit);
@@ -59,6 +64,7 @@ class WatchedStore final : public sealed_store::Store {
   std::optional<base::Error> trouble() const override { return behind_.trouble(); }
 
  private:
+  std::size_t pretended_guards_ = 0;
   bool refuses() { return ++writes_ == fails_at_; }
   base::Error refusal() const { return base::Error(error_.load(), "as the test has asked"); }
 
