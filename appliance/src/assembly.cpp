@@ -12,6 +12,7 @@
 #include <sealed_store/sqlcipher_store.hpp>
 
 #include "anchor.hpp"
+#include "erasure.hpp"
 #include "housekeeping.hpp"
 
 namespace sigillo::appliance {
@@ -288,6 +289,11 @@ base::Result<std::unique_ptr<Assembly>> Assembly::open(const Config& config, con
 
 Service& Assembly::service() {
   return *parts_->engine;
+}
+
+base::Result<Erased> Assembly::erase(const Subject& subject, std::string_view reason) {
+  parts_->housekeeping.reset();  // what it sweeps up meanwhile would be put back as it was collected
+  return base::sync_wait(appliance::erase(parts_->engine->context(), subject, reason));
 }
 
 base::Result<hsm::EvpKey> Assembly::tls_key() {

@@ -39,6 +39,7 @@ constexpr auto kEvents = std::to_array<std::pair<EventKind, std::string_view>>({
     {EventKind::shared_contact, "shared-contact"},
     {EventKind::existence_told, "existence-told"},
     {EventKind::channel_enrolled, "channel-enrolled"},
+    {EventKind::erased, "erased"},
     {EventKind::started, "started"},
     {EventKind::stopped, "stopped"},
     {EventKind::hsm_away, "hsm-away"},

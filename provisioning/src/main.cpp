@@ -19,6 +19,7 @@ constexpr void (*kCommands[])(CLI::App&, provisioning::Context&) = {
     provisioning::add_dev_init,
     provisioning::add_validate_config,
     provisioning::add_audit,
+    provisioning::add_subject,
 };
 
 int run(int argc, char** argv) {

@@ -9,6 +9,7 @@
 
 #include <appliance/config.hpp>
 #include <appliance/service.hpp>
+#include <appliance/subject.hpp>
 #include <base/clock.hpp>
 #include <base/result.hpp>
 #include <hsm/evp_key.hpp>
@@ -55,6 +56,14 @@ base::Result<base::Secret> derive_page_key(hsm::Token& token);
 // beside the appliance; what it gives is durable in the store by then.
 base::Result<std::optional<sealed_store::Head>> recorded_head(hsm::Token& token, const StoreConfig& config);
 
+// What an erasure took out of the store.
+struct Erased {
+  bool known = false;  // there was a record of the subject
+  std::size_t deliveries = 0, links = 0, conversions = 0, authorizations = 0, contact_uses = 0;
+  std::uint32_t wrong_guesses = 0;  // in a row, of the PIN: the count stays
+  std::uint64_t seq = 0;            // the ledger entry that says so
+};
+
 class Assembly {
  public:
   static base::Result<std::unique_ptr<Assembly>> open(const Config& config, const base::Clock& clock);
@@ -62,6 +71,10 @@ class Assembly {
 
   Service& service();
   base::Result<hsm::EvpKey> tls_key();
+  // Takes all that is kept of a subject out of the store; counters and ledger stay (docs/RETENTION.md). The
+  // reason goes into the ledger as its SHA-256. It ends the housekeeping, so it is the last thing asked of an
+  // assembly, and one that never answered a call.
+  base::Result<Erased> erase(const Subject& subject, std::string_view reason);
 
  private:
   struct Parts;

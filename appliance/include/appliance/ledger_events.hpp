@@ -41,6 +41,7 @@ enum class EventKind : std::uint16_t {
   shared_contact = 160,  // an alarm: one contact, many subjects
   existence_told = 161,  // an alarm: a 409 told a portal that a credential exists
   channel_enrolled = 170,
+  erased = 171,  // a subject's records; `reference` is the SHA-256 of the reason
   started = 180,
   stopped = 181,
   hsm_away = 182,

@@ -54,6 +54,7 @@ std::string sentence(const base::Error& error);
 
 void add_audit(CLI::App& app, Context& context);
 void add_dev_init(CLI::App& app, Context& context);
+void add_subject(CLI::App& app, Context& context);
 void add_validate_config(CLI::App& app, Context& context);
 
 }  // namespace sigillo::provisioning

@@ -90,8 +90,8 @@ class Appliance:
         table, key = name.rsplit(".", 1)
         self.configuration.write_text(set_key(self.configuration.read_text(), table, key, value))
 
-    def sigillo(self, *arguments, check=True):
-        done = subprocess.run([BIN / "sigillo", *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=120 * SLOW)
+    def sigillo(self, *arguments, check=True, line=""):
+        done = subprocess.run([BIN / "sigillo", *arguments], input=line.encode(), capture_output=True, timeout=120 * SLOW)
         assert not check or done.returncode == 0, f"sigillo {arguments}: {done.returncode}\n{done.stderr.decode()}"
         return done
 

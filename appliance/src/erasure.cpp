@@ -1,0 +1,156 @@
+#include "erasure.hpp"
+
+#include <limits>
+
+#include <appliance/subject.hpp>
+
+namespace sigillo::appliance {
+namespace {
+
+using sealed_store::Changes;
+using sealed_store::GuardKey;
+using sealed_store::GuardValue;
+
+constexpr base::Instant kEver{std::numeric_limits<std::int64_t>::max()};
+constexpr std::size_t kAll = std::numeric_limits<std::int64_t>::max();
+constexpr std::size_t kPage = 1000;  // ledger entries read at once
+
+struct Collected {
+  SubjectIndex subject{};
+  Changes changes;
+  Erased erased;
+};
+
+// Only a record that says itself that it is this subject's: no hint of a queue or an entry takes anything
+// else away.
+template <class T>
+base::Result<bool> take(const Context& context, Collected& all, Table table, const Id& id) {
+  SIGILLO_TRY(const auto record, context.load<T>(table, id));
+  if (!record || record->subject != all.subject) return false;
+  all.changes.erases.push_back(record_key(table, id));
+  return true;
+}
+
+base::Result<void> take_record(const Context& context, Collected& all) {
+  const auto key = record_key(Table::subject, all.subject);
+  SIGILLO_TRY(const auto sealed, context.store.read(key));
+  if (!sealed) return base::ok();
+  all.erased.known = true;
+  all.changes.erases.push_back(key);
+  return base::ok();
+}
+
+base::Result<void> take_deliveries(const Context& context, Collected& all) {
+  for (const Queue queue : {Queue::sms, Queue::email, Queue::pec, Queue::post, Queue::delivery}) {
+    SIGILLO_TRY(const auto queued, context.store.due(static_cast<std::uint8_t>(queue), kEver, kAll));
+    for (const auto& hint : queued) {
+      SIGILLO_TRY(const bool taken, take<DeliveryRecord>(context, all, Table::delivery, hint.key.id));
+      if (taken) ++all.erased.deliveries;
+    }
+  }
+  return base::ok();
+}
+
+// A link's counter is by the link's id and guards nothing without it.
+base::Result<void> take_links(const Context& context, Collected& all) {
+  SIGILLO_TRY(const auto queued, context.store.due(static_cast<std::uint8_t>(Queue::link), kEver, kAll));
+  for (const auto& hint : queued) {
+    SIGILLO_TRY(const bool taken, take<LinkRecord>(context, all, Table::link, hint.key.id));
+    if (!taken) continue;
+    ++all.erased.links;
+    const GuardKey key{hint.key.id, static_cast<std::uint8_t>(guard::Counter::link)};
+    if (context.store.guard(key).total() == 0) continue;
+    sealed_store::Event ended;
+    ended.time = context.now();
+    ended.kind = static_cast<std::uint16_t>(EventKind::count_ended);
+    ended.subject = hint.key.id;
+    ended.channel = "officer";
+    ended.guard.emplace(key, GuardValue{});
+    all.changes.events.push_back(std::move(ended));
+  }
+  return base::ok();
+}
+
+// A contact's record is of all who gave it: this one's use goes, the others' stay.
+base::Result<void> take_contact_uses(const Context& context, Collected& all) {
+  SIGILLO_TRY(const auto queued,
+              context.store.due(static_cast<std::uint8_t>(Queue::contact_use), kEver, kAll));
+  for (const auto& hint : queued) {
+    SIGILLO_TRY(auto use, context.load<ContactUse>(Table::contact_use, hint.key.id));
+    if (!use) continue;
+    const auto of_subject = [&all](const ContactUse::Use& one) { return one.subject == all.subject; };
+    if (std::erase_if(use->uses, of_subject) == 0) continue;
+    ++all.erased.contact_uses;
+    if (use->uses.empty())
+      all.changes.erases.push_back(hint.key);
+    else
+      all.changes.puts.push_back(
+          context.put(Table::contact_use, hint.key.id, *use, Queue::contact_use, hint.due));
+  }
+  return base::ok();
+}
+
+// No queue holds these, and a subject's record names the open ones only. Every one that ever was is named by
+// an entry of the ledger.
+base::Result<void> take_decisions(const Context& context, Collected& all) {
+  std::set<Id> conversions, authorizations;
+  for (std::uint64_t after = 0;;) {
+    SIGILLO_TRY(const auto page, context.store.ledger(after, kPage));
+    if (page.empty()) break;
+    after = page.back().seq;
+    for (const auto& entry : page) {
+      if (entry.event.subject != all.subject) continue;
+      const auto kind = static_cast<EventKind>(entry.event.kind);
+      const bool conversion = kind == EventKind::conversion_opened || kind == EventKind::conversion_decided;
+      if (!conversion && kind != EventKind::authorized) continue;
+      if (const auto id = parse_id(entry.event.reference))
+        (conversion ? conversions : authorizations).insert(*id);
+    }
+  }
+  for (const auto& id : conversions) {
+    SIGILLO_TRY(const bool taken, take<ConversionRecord>(context, all, Table::conversion, id));
+    if (taken) ++all.erased.conversions;
+  }
+  for (const auto& id : authorizations) {
+    SIGILLO_TRY(const bool taken, take<AuthorizationRecord>(context, all, Table::authorization, id));
+    if (taken) ++all.erased.authorizations;
+  }
+  return base::ok();
+}
+
+// The reason may be words about a person: the ledger has only what proves them, to whoever keeps the words.
+sealed_store::Event erased_event(const Context& context, const SubjectIndex& subject,
+                                 std::string_view reason) {
+  sealed_store::Event event;
+  event.time = context.now();
+  event.kind = static_cast<std::uint16_t>(EventKind::erased);
+  event.subject = subject;
+  event.channel = "officer";
+  event.reference = base::to_hex(base::sha256({base::view(reason)}));
+  return event;
+}
+
+}  // namespace
+
+// Attack: (1) guess up to the lock, (2) have the subject erased, on whatever pretext, and ask for a PIN
+// again, (3) guess on. No event here has a guard of the subject's own, so that its counters stay as they are.
+base::Task<base::Result<Erased>> erase(const Context& context, const Subject& subject,
+                                       std::string_view reason) {
+  SIGILLO_CO_TRY(const auto index, co_await context.index_of(subject));
+  Collected all;
+  all.subject = index;
+  SIGILLO_CO_CHECK(take_record(context, all));
+  SIGILLO_CO_CHECK(take_deliveries(context, all));
+  SIGILLO_CO_CHECK(take_links(context, all));
+  SIGILLO_CO_CHECK(take_contact_uses(context, all));
+  SIGILLO_CO_CHECK(take_decisions(context, all));
+  const GuardKey pin{index, static_cast<std::uint8_t>(guard::Counter::pin)};
+  all.erased.wrong_guesses = context.store.guard(pin).total();
+  all.changes.events.push_back(erased_event(context, index, reason));
+  const auto committed = co_await context.store.commit(std::move(all.changes));
+  if (!committed) co_return committed.error();
+  all.erased.seq = committed->last_seq;
+  co_return all.erased;
+}
+
+}  // namespace sigillo::appliance

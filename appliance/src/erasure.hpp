@@ -1,0 +1,17 @@
+// Erasure: all that is kept of a subject leaves the store in one commit, and the ledger says so. What points
+// at a subject is found three ways: its record by its index, what waits in queues by looking at all of it,
+// what is in no queue (conversions, authorizations) by the ledger's entries about the subject. Thread rule:
+// one caller, while nothing else changes records. Never: touches a guess counter of the subject, or an entry
+// of the ledger.
+#pragma once
+
+#include <appliance/assembly.hpp>
+
+#include "context.hpp"
+
+namespace sigillo::appliance {
+
+base::Task<base::Result<Erased>> erase(const Context& context, const Subject& subject,
+                                       std::string_view reason);
+
+}  // namespace sigillo::appliance
