@@ -1,8 +1,9 @@
 // Anchor: the ledger's head as a private data object in the HSM: the HeadWitness of the store. A head is
-// recorded by making a new object first and destroying the old one after. That destruction is the
-// compare-and-swap which PKCS#11 does not have: of two copies that both want to replace one object, exactly
-// one destroys it, and the other is fenced. Attack it stops: (1) copy the database, (2) guess until locked,
-// (3) put the copy back. The copy's head is behind. Thread rule: any thread, one at a time within.
+// recorded by making a new object first and destroying the old one after; the epoch fences: whoever finds
+// another epoch's object beside its own has been taken over, and answers no more. Attack it stops: (1) copy
+// the database, (2) guess until locked, (3) put the copy back. The copy's head is behind. PKCS#11 has no
+// compare-and-swap, so a node lists after it created, and believes what it then sees. Thread rule: one caller
+// at a time (the store's witness thread); recorded() and take_over() before that.
 #pragma once
 
 #include <mutex>
@@ -25,21 +26,18 @@ class Anchor final : public sealed_store::HeadWitness {
  private:
   struct Found {
     hsm::DataHandle handle;
-    bool claim;
     std::uint64_t epoch;
     sealed_store::Head head;
   };
   base::Result<std::vector<Found>> list();
-  // Destroys `current_` in favour of `mine`; Errc::fenced where somebody else has done so.
-  base::Result<void> replace(hsm::DataHandle mine);
-  base::Result<void> clear_leftovers();
-  bool taken_over(const std::vector<Found>& found) const;
+  base::Result<hsm::DataHandle> create(std::uint64_t epoch, const sealed_store::Head& head);
 
   hsm::Token& token_;
   std::string label_;
   std::mutex mutex_;
   std::uint64_t epoch_ = 0;
-  std::optional<hsm::DataHandle> current_;  // the object that the next one replaces
+  std::optional<sealed_store::Head> seen_;  // what recorded() gave, and take_over() must find unchanged
+  std::optional<hsm::DataHandle> current_;
 };
 
 }  // namespace sigillo::appliance

@@ -182,12 +182,15 @@ TEST(Faults, AreFoundInTheOrderOfTheContract) {
 }
 
 TEST(Faults, OfQueriesAndBodiesThatDoNotBelong) {
-  const auto bad = [](std::string_view path) { return problem_of(ask(auditor, "GET", path, "", "")); };
+  const auto status = [](std::string_view path) {
+    const auto got = ask(auditor, "GET", path, "", "");
+    const auto* const problem = problem_of(got);
+    return problem == nullptr ? 0 : problem->status();
+  };
   for (const auto* path :
        {"/v1/ledger?after=-1", "/v1/ledger?after=", "/v1/ledger?limit=0", "/v1/ledger?limit=1001",
         "/v1/ledger?x=1", "/v1/ledger?after=1&after=2", "/v1/ledger?after=1x", "/v1/keys?a=1"}) {
-    ASSERT_NE(bad(path), nullptr) << path;
-    EXPECT_EQ(bad(path)->status(), 400) << path;
+    EXPECT_EQ(status(path), 400) << path;
   }
   EXPECT_EQ(problem_of(ask(auditor, "GET", "/v1/keys", "{}", ""))->status(), 400);
   EXPECT_EQ(problem_of(ask(portal, "POST", "/v1/verifications?pin=1", "{" + kS + R"(,"pin":"ABCD2345"})"))
