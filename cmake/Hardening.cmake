@@ -37,5 +37,8 @@ endif()
 if(SIGILLO_SANITIZE)
   target_compile_options(sigillo_flags INTERFACE -fsanitize=${SIGILLO_SANITIZE} -fno-omit-frame-pointer -O1 -g)
   target_link_options(sigillo_flags INTERFACE -fsanitize=${SIGILLO_SANITIZE})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND SIGILLO_SANITIZE MATCHES thread)
+    target_compile_options(sigillo_flags INTERFACE -Wno-tsan) # Asio's fences, which ThreadSanitizer does not know
+  endif()
 endif()
 set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1 -DNDEBUG")

@@ -21,9 +21,6 @@ NONSENSE = (None, True, False, 0, -1, 1.5, 1e300, 2**70, "", " ", "x", "x" * 200
             "AAAAAAAA", "A" * 16, "A" * 43, "+39", "a@b", "../..")
 
 
-SPARED = {("action", "type")}  # the contract has one kind of act, the appliance takes any name for it
-
-
 def places(value, at=()):
     """Every place in a body, as a path."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -34,7 +31,7 @@ def places(value, at=()):
 
 def broken(rng, body):
     body = copy.deepcopy(body)
-    path = rng.choice([place for place in places(body) if place not in SPARED] or [()])
+    path = rng.choice(list(places(body)) or [()])
     if not path or rng.random() < 0.1:
         return body | {rng.choice(("zz", "", "Subject", "pin ")): rng.choice(NONSENSE)}
     parent = body
