@@ -71,12 +71,8 @@ base::Task<std::variant<Reply, RightToken>> confirm_link(Session& session, bool 
   if (auto* failed = std::get_if<NotEvaluated>(&evaluation))
     co_return session.not_evaluated(std::move(*failed), where.endpoint);
   auto& evaluated = std::get<Evaluated>(evaluation);
-  if (!evaluated.match) {
-    Changes counts{.witnessed = false};
-    Answer refused(session.rejection(evaluated.attempt, where.limits));
-    co_return co_await session.settle(std::move(evaluated.attempt), std::nullopt, EventOutcome::rejected,
-                                      std::move(counts), std::move(refused));
-  }
+  if (!evaluated.match)
+    co_return co_await session.settle_rejected(std::move(evaluated.attempt), where.limits);
   co_return RightToken{*id, std::move(**link), std::move(evaluated.attempt), std::move(subject)};
 }
 

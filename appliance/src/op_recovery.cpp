@@ -80,15 +80,10 @@ base::Task<Reply> matched(Session& session, Loaded& loaded, ChargedAttempt attem
       answer.emplace(NotEligible{});
       outcome = EventOutcome::not_eligible;
       break;
-    case lifecycle::Recoverable::no: {
+    case lifecycle::Recoverable::no:
       // Contacts of a subject without a live credential: told to nobody, so the charge stays.
-      Rejection refused =
-          session.rejection(attempt, guard::limits(guard::Counter::contacts, session.policy()));
-      Changes counts{.witnessed = false};
-      Answer rejected(refused);
-      co_return co_await session.settle(std::move(attempt), std::nullopt, EventOutcome::rejected,
-                                        std::move(counts), std::move(rejected));
-    }
+      co_return co_await session.settle_rejected(std::move(attempt),
+                                                 guard::limits(guard::Counter::contacts, session.policy()));
     case lifecycle::Recoverable::yes:
       if (refusal != nullptr) {
         answer.emplace(*refusal);
@@ -132,10 +127,7 @@ base::Task<Reply> run(Session& session, const Recover& request) {
       session.context().verifier.contacts(std::get<ChargedAttempt>(std::move(charged)),
                                           pairs(session, request.contacts, subject.record.contacts));
   if (evaluated.match) co_return co_await matched(session, subject, std::move(evaluated.attempt), request);
-  Changes counts{.witnessed = false};
-  Answer refused(session.rejection(evaluated.attempt, where.limits));
-  co_return co_await session.settle(std::move(evaluated.attempt), std::nullopt, EventOutcome::rejected,
-                                    std::move(counts), std::move(refused));
+  co_return co_await session.settle_rejected(std::move(evaluated.attempt), where.limits);
 }
 
 base::Task<Reply> run(Session& session, const ConfirmRecovery& request) {

@@ -132,6 +132,13 @@ base::Task<Reply> Session::settle(ChargedAttempt attempt, std::optional<GuardVal
   co_return std::move(rendered);
 }
 
+base::Task<Reply> Session::settle_rejected(ChargedAttempt attempt, guard::Limits limits) {
+  Changes counts{.witnessed = false};
+  Answer refused(rejection(attempt, limits));
+  co_return co_await settle(std::move(attempt), std::nullopt, EventOutcome::rejected, std::move(counts),
+                            std::move(refused));
+}
+
 base::Task<Reply> Session::settle_outage(Accepted accepted, const base::Error& cause) {
   const GuardValue count = accepted.decision.clears_count ? GuardValue{} : accepted.attempt.before();
   auto settled = event(EventKind::settle, accepted.attempt.key().subject, EventOutcome::outage);

@@ -64,6 +64,8 @@ class Session {
   // Durable, then answered. `secret`: the answer may be replayed for ten minutes only.
   base::Task<Reply> settle(ChargedAttempt attempt, std::optional<GuardValue> count, EventOutcome outcome,
                            Changes changes, Answer answer, bool secret = false);
+  // Wrong: the charge stays, nothing else changes, and the answer says what is left.
+  base::Task<Reply> settle_rejected(ChargedAttempt attempt, guard::Limits limits);
   base::Task<Reply> commit(Changes changes, Answer answer, bool secret = false);
   // A rule's refusal: noted in the ledger, then answered.
   base::Task<Reply> deny(const SubjectIndex& subject, Refusal refusal, std::string reference = {});
