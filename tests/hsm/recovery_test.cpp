@@ -3,21 +3,24 @@
 #include <atomic>
 #include <thread>
 
+#include <fault/control.hpp>
+
 #include "contract.hpp"
-#include "fault_module.hpp"
 
 namespace sigillo::hsm {
 namespace {
 
+using fault::Action;
 using test::expect_errc;
-using test::Fn;
 using test::fresh_label;
-using test::When;
 
-const test::FaultControl& control() {
-  static const auto* const table = static_cast<const test::FaultControl*>(
-      ::dlsym(::dlopen(SIGILLO_FAULT_MODULE, RTLD_NOW | RTLD_LOCAL), "sigillo_fault_control"));
-  return *table;
+fault::Control& control() {
+  static const auto made = [] {
+    auto control = std::make_unique<fault::Control>((testing::softhsm_directory() / "faults").string());
+    ::setenv(fault::kControlVariable, control->path().c_str(), 1);
+    return control;
+  }();
+  return *made;
 }
 
 TokenOptions options() {
@@ -30,11 +33,11 @@ TokenOptions options() {
 class Recovery : public ::testing::Test {
  protected:
   void SetUp() override {
-    control().heal();
+    control().clear();
     open();
   }
   void TearDown() override {
-    control().heal();
+    control().clear();
     token_.reset();
   }
   void open() {
@@ -75,32 +78,32 @@ class Recovery : public ::testing::Test {
 
 TEST_F(Recovery, AWrongPinIsTriedOnce) {
   token_.reset();
-  const auto before = control().calls(Fn::login);
+  const auto before = control().calls("C_Login");
   expect_errc(Pkcs11Token::open(options(), base::Secret(base::view("not the pin"))), Errc::credential);
-  EXPECT_EQ(control().calls(Fn::login), before + 1);
+  EXPECT_EQ(control().calls("C_Login"), before + 1);
 }
 
 TEST_F(Recovery, APinThatWouldLockTheTokenIsNotTried) {
   token_.reset();
   for (const CK_FLAGS flag : {CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED}) {
-    control().token_flags(flag);
-    const auto before = control().calls(Fn::login);
+    control()->token_flags = flag;
+    const auto before = control().calls("C_Login");
     expect_errc(Pkcs11Token::open(options(), testing::user_pin()), Errc::credential);
-    EXPECT_EQ(control().calls(Fn::login), before);
+    EXPECT_EQ(control().calls("C_Login"), before);
   }
 }
 
 TEST_F(Recovery, APinRefusedAtReLoginIsNeverTriedAgain) {
-  control().fail(Fn::login, CKR_PIN_INCORRECT, 1, When::before);
-  const auto before = control().calls(Fn::login);
+  control().arm("C_Login", Action::fail, CKR_PIN_INCORRECT);
+  const auto before = control().calls("C_Login");
   close_all_sessions();
   EXPECT_FALSE(token_->hmac(key_, base::view("x")));
   for (int i = 0; i < 5; ++i) expect_errc(token_->hmac(key_, base::view("x")), Errc::credential);
-  EXPECT_EQ(control().calls(Fn::login), before + 1);
+  EXPECT_EQ(control().calls("C_Login"), before + 1);
 }
 
 TEST_F(Recovery, LostSessionsAreOpenedAgainWithinTheCall) {
-  const auto initialized = control().calls(Fn::initialize);
+  const auto initialized = control().calls("C_Initialize");
   const auto data = token_->create_data(key_id_.label, base::view("anchor"));
   ASSERT_TRUE(data);
   for (int i = 0; i < 3; ++i) {
@@ -116,7 +119,7 @@ TEST_F(Recovery, LostSessionsAreOpenedAgainWithinTheCall) {
   close_all_sessions();
   EXPECT_TRUE(token_->destroy_data(*data));
   EXPECT_EQ(token_->list_data(key_id_.label)->size(), 1U);
-  EXPECT_EQ(control().calls(Fn::initialize), initialized) << "no reload for a lost session";
+  EXPECT_EQ(control().calls("C_Initialize"), initialized) << "no reload for a lost session";
 }
 
 TEST_F(Recovery, SessionsLostUnderEightThreadsHurtNobody) {
@@ -133,9 +136,9 @@ TEST_F(Recovery, SessionsLostUnderEightThreadsHurtNobody) {
   }
   // Sessions are not closed under the threads (SoftHSM2 crashes at that): the module says they are gone.
   for (int i = 0; i < 20; ++i) {
-    const auto seen = control().calls(Fn::sign);
-    control().fail(Fn::sign_init, CKR_SESSION_HANDLE_INVALID, 4, When::before);
-    control().await_calls(Fn::sign, seen + 50);
+    const auto seen = control().calls("C_Sign");
+    control().arm("C_SignInit", Action::fail, CKR_SESSION_HANDLE_INVALID, 1, 4);
+    control().await_calls("C_Sign", seen + 50);
   }
   stop = true;
   for (auto& thread : threads) thread.join();
@@ -144,24 +147,24 @@ TEST_F(Recovery, SessionsLostUnderEightThreadsHurtNobody) {
 }
 
 TEST_F(Recovery, WhileTheDeviceIsAwayItIsNotTouchedAndThenItComesBack) {
-  control().fail(Fn::all, CKR_DEVICE_REMOVED, -1, When::before);
+  control().arm("C_", Action::fail, CKR_DEVICE_REMOVED, 1, 0);
   expect_errc(token_->hmac(key_, base::view("x")), Errc::unavailable);
-  const auto signs = control().calls(Fn::sign_init);
+  const auto signs = control().calls("C_SignInit");
   for (int i = 0; i < 1'000; ++i) expect_errc(token_->hmac(key_, base::view("x")), Errc::unavailable);
-  EXPECT_EQ(control().calls(Fn::sign_init), signs) << "callers are answered from a flag";
-  control().await_calls(Fn::slot_list, control().calls(Fn::slot_list) + 1);  // the watcher tries, in vain
-  control().heal();
+  EXPECT_EQ(control().calls("C_SignInit"), signs) << "callers are answered from a flag";
+  control().await_calls("C_GetSlotList", control().calls("C_GetSlotList") + 1);  // the watcher tries, in vain
+  control().clear();
   EXPECT_TRUE(comes_back());
 }
 
 TEST_F(Recovery, AModuleThatOnlyAReloadBringsBackIsReloaded) {
   const auto anchor = token_->create_data(key_id_.label, base::view("anchor"));
   ASSERT_TRUE(anchor);
-  const auto initialized = control().calls(Fn::initialize);
-  control().fail(Fn::all, CKR_DEVICE_ERROR, -1, When::until_initialize);
+  const auto initialized = control().calls("C_Initialize");
+  control().arm("C_", Action::fail_until_init, CKR_DEVICE_ERROR, 1, 0);
   expect_errc(token_->hmac(key_, base::view("x")), Errc::unavailable);
   EXPECT_TRUE(comes_back());
-  EXPECT_EQ(control().calls(Fn::initialize), initialized + 1);
+  EXPECT_EQ(control().calls("C_Initialize"), initialized + 1);
   // Object handles of the module begin anew: ours must still mean the anchor, and not a key.
   EXPECT_TRUE(token_->destroy_data(*anchor));
   EXPECT_TRUE(token_->list_data(key_id_.label)->empty());
@@ -170,7 +173,7 @@ TEST_F(Recovery, AModuleThatOnlyAReloadBringsBackIsReloaded) {
 
 TEST_F(Recovery, OneFailedCallDoesNotSwitchTheDeviceOff) {
   for (const CK_RV rv : {CKR_GENERAL_ERROR, CKR_FUNCTION_FAILED, CKR_DEVICE_ERROR, CKR_VENDOR_DEFINED + 7}) {
-    control().fail(Fn::sign, rv, 1, When::before);
+    control().arm("C_Sign", Action::fail, rv);
     expect_errc(token_->hmac(key_, base::view("x")), Errc::unavailable);
     const auto next = token_->hmac(key_, base::view("x"));
     ASSERT_TRUE(next) << "after 0x" << std::hex << rv;
@@ -180,17 +183,17 @@ TEST_F(Recovery, OneFailedCallDoesNotSwitchTheDeviceOff) {
 
 TEST_F(Recovery, ManyFailedCallsDoNotUseUpTheSessions) {
   for (int i = 0; i < 100; ++i) {
-    control().fail(Fn::sign, CKR_DATA_LEN_RANGE, 1, When::before);
+    control().arm("C_Sign", Action::fail, CKR_DATA_LEN_RANGE);
     expect_errc(token_->hmac(key_, base::view("x")), Errc::caller_fault);
     ASSERT_TRUE(token_->hmac(key_, base::view("x")));
   }
 }
 
 TEST_F(Recovery, ACallWhoseEffectIsUnknownIsNotRepeated) {
-  control().fail(Fn::create, CKR_SESSION_CLOSED, 1, When::after);
+  control().arm("C_CreateObject", Action::fail_after, CKR_SESSION_CLOSED);
   expect_errc(token_->create_data(key_id_.label, base::view("once")), Errc::unavailable);
   EXPECT_EQ(token_->list_data(key_id_.label)->size(), 1U);
-  control().fail(Fn::create, CKR_SESSION_HANDLE_INVALID, 1, When::before);
+  control().arm("C_CreateObject", Action::fail, CKR_SESSION_HANDLE_INVALID);
   EXPECT_TRUE(token_->create_data(key_id_.label, base::view("twice")))
       << "nothing was done: it may be repeated";
   EXPECT_EQ(token_->list_data(key_id_.label)->size(), 2U);
@@ -198,10 +201,10 @@ TEST_F(Recovery, ACallWhoseEffectIsUnknownIsNotRepeated) {
 
 TEST_F(Recovery, ATokenWithFewerSessionsThanItSaidIsUsedWithThose) {
   token_.reset();
-  control().sessions_max(3);  // the login's, the one that open() used, and one more
+  control()->sessions_max = 3;  // the login's, the one that open() used, and one more
   open();
-  const auto opened = control().calls(Fn::open_session);
-  control().hang(Fn::sign);
+  const auto opened = control().calls("C_OpenSession");
+  auto& hang = control().hang("C_Sign");
   std::atomic<int> failed{0};
   std::vector<std::thread> threads;
   for (int t = 0; t < 8; ++t) {
@@ -212,25 +215,25 @@ TEST_F(Recovery, ATokenWithFewerSessionsThanItSaidIsUsedWithThose) {
       }
     });
   }
-  control().await_calls(Fn::open_session, opened + 2);  // the second of these was refused
-  control().release();
+  control().await_calls("C_OpenSession", opened + 2);  // the second of these was refused
+  control().disarm(hang);
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(failed, 0) << "who meets the limit waits for another's session";
   EXPECT_EQ(token_->parallelism(), 2U);
 }
 
 TEST_F(Recovery, AHangingCallLeavesTheOtherSessionsWorking) {
-  control().hang(Fn::sign);
+  control().hang("C_Sign");
   std::thread hung([&] { EXPECT_TRUE(token_->hmac(key_, base::view("x"))); });
   control().await_hanging();
   base::Bytes sample(8);
   for (int i = 0; i < 100; ++i) EXPECT_TRUE(token_->random(sample));
-  control().heal();
+  control().clear();
   hung.join();
 }
 
 TEST_F(Recovery, AKeyThatMayNotBeCopiedIsUsedWhereItIs) {
-  control().fail(Fn::copy, CKR_ACTION_PROHIBITED, -1, When::before);
+  control().arm("C_CopyObject", Action::fail, CKR_ACTION_PROHIBITED, 1, 0);
   const auto key = token_->generate_key({key_id_.label, 2}, KeyType::hmac_sha256);
   ASSERT_TRUE(key);
   EXPECT_TRUE(token_->hmac(*key, base::view("x")));
@@ -238,7 +241,7 @@ TEST_F(Recovery, AKeyThatMayNotBeCopiedIsUsedWhereItIs) {
 
 TEST_F(Recovery, ASelfTestThatGetsAWrongAnswerFails) {
   // The real C_Sign is skipped: the buffer stays zero, as from a module that does not do its work.
-  control().fail(Fn::sign, CKR_OK, 1, When::before);
+  control().arm("C_Sign", Action::fail, CKR_OK);
   expect_errc(token_->self_test(), Errc::self_test);
   // The skipped C_Sign left its operation active: whoever meets that session fails, and it is lent to nobody
   // again.
