@@ -26,24 +26,22 @@ using sigillo::fault::Outage;
 // keeps it for the call that follows), and slots and the library itself know no session.
 enum class Kind { library, slots, on, local };
 
+// clang-format off
 #define SIGILLO_LIBRARY(X) X(GetInfo) X(WaitForSlotEvent)
 #define SIGILLO_SLOTS(X) X(GetSlotInfo) X(GetMechanismList) X(GetMechanismInfo) X(InitToken)
-#define SIGILLO_ON(X)                                                                                     \
-  X(InitPIN)                                                                                              \
-  X(SetPIN)                                                                                               \
-  X(Login) X(Logout) X(CreateObject) X(CopyObject) X(DestroyObject) X(GetObjectSize) X(GetAttributeValue) \
-      X(SetAttributeValue) X(FindObjectsInit) X(Encrypt) X(EncryptFinal) X(Decrypt) X(DecryptFinal)       \
-          X(Digest) X(DigestFinal) X(Sign) X(SignFinal) X(SignRecover) X(Verify) X(VerifyFinal)           \
-              X(VerifyRecover) X(GenerateKey) X(GenerateKeyPair) X(WrapKey) X(UnwrapKey) X(DeriveKey)     \
-                  X(SeedRandom) X(GenerateRandom)
-#define SIGILLO_LOCAL(X)                                                                                 \
-  X(GetSessionInfo)                                                                                      \
-  X(GetOperationState)                                                                                   \
-  X(SetOperationState) X(FindObjects) X(FindObjectsFinal) X(EncryptInit) X(EncryptUpdate) X(DecryptInit) \
-      X(DecryptUpdate) X(DigestInit) X(DigestUpdate) X(DigestKey) X(SignInit) X(SignUpdate)              \
-          X(SignRecoverInit) X(VerifyInit) X(VerifyUpdate) X(VerifyRecoverInit) X(DigestEncryptUpdate)   \
-              X(DecryptDigestUpdate) X(SignEncryptUpdate) X(DecryptVerifyUpdate) X(GetFunctionStatus)    \
-                  X(CancelFunction)
+#define SIGILLO_ON(X)                                                                               \
+  X(InitPIN) X(SetPIN) X(Login) X(Logout) X(CreateObject) X(CopyObject) X(DestroyObject)            \
+  X(GetObjectSize) X(GetAttributeValue) X(SetAttributeValue) X(FindObjectsInit) X(Encrypt)          \
+  X(EncryptFinal) X(Decrypt) X(DecryptFinal) X(Digest) X(DigestFinal) X(Sign) X(SignFinal)          \
+  X(SignRecover) X(Verify) X(VerifyFinal) X(VerifyRecover) X(GenerateKey) X(GenerateKeyPair)        \
+  X(WrapKey) X(UnwrapKey) X(DeriveKey) X(SeedRandom) X(GenerateRandom)
+#define SIGILLO_LOCAL(X)                                                                            \
+  X(GetSessionInfo) X(GetOperationState) X(SetOperationState) X(FindObjects) X(FindObjectsFinal)    \
+  X(EncryptInit) X(EncryptUpdate) X(DecryptInit) X(DecryptUpdate) X(DigestInit) X(DigestUpdate)     \
+  X(DigestKey) X(SignInit) X(SignUpdate) X(SignRecoverInit) X(VerifyInit) X(VerifyUpdate)           \
+  X(VerifyRecoverInit) X(DigestEncryptUpdate) X(DecryptDigestUpdate) X(SignEncryptUpdate)           \
+  X(DecryptVerifyUpdate) X(GetFunctionStatus) X(CancelFunction)
+// clang-format on
 
 CK_FUNCTION_LIST* real() {
   static CK_FUNCTION_LIST* const list = [] {
