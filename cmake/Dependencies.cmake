@@ -8,6 +8,8 @@ find_package(CURL REQUIRED)
 pkg_check_modules(p11kit REQUIRED IMPORTED_TARGET p11-kit-1)
 pkg_check_modules(prometheus REQUIRED IMPORTED_TARGET prometheus-cpp-core)
 pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
+pkg_check_modules(gfshare REQUIRED IMPORTED_TARGET libgfshare)
+pkg_check_modules(qrencode REQUIRED IMPORTED_TARGET libqrencode)
 pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp)
 
 pkg_check_modules(sqlcipher IMPORTED_TARGET sqlcipher)

@@ -34,6 +34,8 @@ THIRD_PARTY = [
     (r"curl/", ["channels/"]),
     (r"toml\+\+/", ["appliance/src/config"]),
     (r"spdlog/", ["base/"]),
+    (r"libgfshare", ["base/src/shares.cpp"]),
+    (r"qrencode", ["provisioning/src/"]),
     (r"CLI/", ["provisioning/", "api/src/main.cpp", "channels/src/main.cpp"]),
     (r"prometheus/", ["api/"]),
 ]
