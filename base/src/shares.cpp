@@ -16,12 +16,11 @@ extern "C" {  // its header does not say so
 namespace sigillo::base {
 namespace {
 
-// Symbols: version, threshold, count, number; the marks of appliance and set; the value; the check of all.
+// Symbols: kind, threshold, count, number; the marks of appliance and set; the value; the check of all.
 constexpr std::size_t kSeedBytes = 20, kTagBytes = 5, kValueBytes = kSeedBytes + kTagBytes;
 constexpr std::size_t kMark = 5, kHead = 4 + 2 * kMark, kValueSymbols = kValueBytes * 8 / 5;
 constexpr std::size_t kSymbols = kHead + kValueSymbols + kCheckSymbols;
 constexpr std::size_t kRowSymbols = kShareRowLength - 1;
-constexpr Byte kVersion = 0;
 static_assert(kSymbols == kShareRows * kRowSymbols);
 
 std::string mark_of(ByteView bytes) {
@@ -35,7 +34,8 @@ std::string mark_of(ByteView bytes) {
 // A tag inside what is split: a custodian who changes his share, checks and all, makes another PIN of it, and
 // that is to be seen before a token counts it as a wrong one.
 Digest tag_of(const ShareSet& of, ByteView seed) {
-  const ByteArray<2> numbers{static_cast<Byte>(of.threshold), static_cast<Byte>(of.count)};
+  const ByteArray<3> numbers{static_cast<Byte>(of.kind), static_cast<Byte>(of.threshold),
+                             static_cast<Byte>(of.count)};
   return sha256({view("sigillo/custodian-share/v1"), numbers, view(of.appliance), view(of.set), seed});
 }
 
@@ -101,6 +101,10 @@ std::optional<ShareFault> read_row(unsigned row, ByteView characters, std::span<
 
 }  // namespace
 
+std::string_view name(ShareKind kind) {
+  return kind == ShareKind::authorisation ? "authorisation share" : "backup share";
+}
+
 std::string share_mark(std::string_view name) {
   return mark_of(sha256({view("sigillo/appliance/v1"), view(name)}));
 }
@@ -108,7 +112,7 @@ std::string share_mark(std::string_view name) {
 Secret Share::text() const {
   Secret symbols(kSymbols);
   const auto out = symbols.writable();
-  out[0] = kVersion;
+  out[0] = static_cast<Byte>(of.kind);
   out[1] = static_cast<Byte>(of.threshold);
   out[2] = static_cast<Byte>(of.count);
   out[3] = static_cast<Byte>(number);
@@ -176,11 +180,13 @@ std::variant<Share, ShareFault> parse_share(const Secret& typed) {
   if (!constant_time_equal(bch(all.first(kHead + kValueSymbols)), all.last(kCheckSymbols)))
     return ShareFault{What::mixed};
   Share share;
+  share.of.kind = static_cast<ShareKind>(all[0]);
   share.of.threshold = all[1];
   share.of.count = all[2];
   share.number = all[3];
-  if (all[0] != kVersion || share.of.threshold < 2 || share.of.threshold > share.of.count ||
-      share.of.count > kSharesMax || share.number < 1 || share.number > share.of.count)
+  if (all[0] > static_cast<Byte>(ShareKind::backup) || share.of.threshold < 2 ||
+      share.of.threshold > share.of.count || share.of.count > kSharesMax || share.number < 1 ||
+      share.number > share.of.count)
     return ShareFault{What::version};
   for (std::size_t i = 0; i < kMark; ++i) {
     share.of.appliance += kShareAlphabet[all[4 + i]];
@@ -191,11 +197,12 @@ std::variant<Share, ShareFault> parse_share(const Secret& typed) {
   return share;
 }
 
-std::optional<SplitPin> split_new_pin(std::string_view appliance, unsigned threshold, unsigned count) {
+std::optional<SplitPin> split_new_pin(std::string_view appliance, unsigned threshold, unsigned count,
+                                      ShareKind kind) {
   if (threshold < 2 || threshold > count || count > kSharesMax) return std::nullopt;
   ByteArray<5> set{};
   random_bytes(set);
-  const ShareSet of{share_mark(appliance), mark_of(set), threshold, count};
+  const ShareSet of{kind, share_mark(appliance), mark_of(set), threshold, count};
   Secret seed(kSeedBytes);
   random_bytes(seed.writable());
   const auto tag = tag_of(of, seed.expose());
@@ -208,10 +215,11 @@ std::optional<SplitPin> split_new_pin(std::string_view appliance, unsigned thres
   return out;
 }
 
-ShareCollector::ShareCollector(std::string_view appliance, std::string_view set)
-    : appliance_mark_(appliance.empty() ? std::string() : share_mark(appliance)), set_(set) {}
+ShareCollector::ShareCollector(std::string_view appliance, std::string_view set, ShareKind kind)
+    : appliance_mark_(appliance.empty() ? std::string() : share_mark(appliance)), set_(set), kind_(kind) {}
 
 ShareCollector::Verdict ShareCollector::add(Share share) {
+  if (share.of.kind != kind_) return Verdict::other_kind;
   if (!appliance_mark_.empty() && share.of.appliance != appliance_mark_) return Verdict::other_appliance;
   if (!set_.empty() && share.of.set != set_) return Verdict::other_set;
   if (!shares_.empty()) {
@@ -239,6 +247,9 @@ std::string ShareCollector::sentence(Verdict verdict, const Share& share) {
       return number + " is of another appliance (" + share.of.appliance + ").";
     case Verdict::other_set:
       return number + " is of another splitting (set " + share.of.set + "): it opens nothing here.";
+    case Verdict::other_kind:
+      return "This is a" + std::string(share.of.kind == ShareKind::backup ? " " : "n ") +
+             std::string(name(share.of.kind)) + ": the other paper is wanted.";
     case Verdict::contradicts:
       return number + " does not say the same about its set as the others.";
   }

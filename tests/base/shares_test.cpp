@@ -202,6 +202,8 @@ TEST_F(Shares, EachWrongShareIsToldApartInWords) {
   EXPECT_EQ(collector.add(roma->shares[4].clone()), Verdict::taken);
   EXPECT_EQ(collector.add(roma->shares[4].clone()), Verdict::same_again);
   EXPECT_EQ(collector.add(again->shares[0].clone()), Verdict::other_set);
+  const auto backup = split_new_pin(kRoma, 3, 5, ShareKind::backup);
+  EXPECT_EQ(collector.add(std::get<Share>(parse_share(backup->shares[0].text()))), Verdict::other_kind);
   auto contradicting = roma->shares[1].clone();
   contradicting.of.threshold = 2;
   EXPECT_EQ(collector.add(std::move(contradicting)), Verdict::contradicts);
@@ -209,7 +211,7 @@ TEST_F(Shares, EachWrongShareIsToldApartInWords) {
   EXPECT_EQ(collector.needed(), 3U);
   std::vector<std::string> sentences;
   for (const auto verdict : {Verdict::taken, Verdict::enough, Verdict::same_again, Verdict::other_appliance,
-                             Verdict::other_set, Verdict::contradicts})
+                             Verdict::other_set, Verdict::other_kind, Verdict::contradicts})
     sentences.push_back(ShareCollector::sentence(verdict, roma->shares[4]));
   std::ranges::sort(sentences);
   EXPECT_EQ(std::ranges::adjacent_find(sentences), sentences.end());

@@ -21,8 +21,14 @@ inline constexpr unsigned kShareRows = 4;
 inline constexpr unsigned kShareRowLength = 16;  // without blanks
 inline constexpr unsigned kSharesMax = 16;
 
+// What the shares of a set are good for, together. Two sets, so that who unseals an appliance, and the
+// machine on which that is done, has not also what opens the backup of its keys.
+enum class ShareKind : std::uint8_t { authorisation = 0, backup = 1 };
+std::string_view name(ShareKind kind);  // "authorisation share"
+
 // What the shares of one splitting have in common. Public: it may stand in a file or a log.
 struct ShareSet {
+  ShareKind kind = ShareKind::authorisation;
   std::string appliance;  // 5 characters: share_mark() of the appliance's name
   std::string set;        // 5 characters, random: which splitting
   unsigned threshold = 0;
@@ -59,16 +65,26 @@ struct SplitPin {
   std::vector<Share> shares;
 };
 // Draws a PIN and splits it; nothing outside 2 <= threshold <= count <= kSharesMax. `appliance` is its name
-// in words.
-std::optional<SplitPin> split_new_pin(std::string_view appliance, unsigned threshold, unsigned count);
+// in words. Of ShareKind::backup it is no token's PIN, but what a wrapping key is derived from.
+std::optional<SplitPin> split_new_pin(std::string_view appliance, unsigned threshold, unsigned count,
+                                      ShareKind kind = ShareKind::authorisation);
 
 // Collects shares one at a time, from whoever comes, and says what each of them was.
 class ShareCollector {
  public:
-  enum class Verdict : std::uint8_t { taken, enough, same_again, other_appliance, other_set, contradicts };
+  enum class Verdict : std::uint8_t {
+    taken,
+    enough,
+    same_again,
+    other_appliance,
+    other_set,
+    other_kind,
+    contradicts
+  };
   // `appliance` (in words) and `set` as far as they are known before the first share; empty: the first one's
   // are taken.
-  explicit ShareCollector(std::string_view appliance = {}, std::string_view set = {});
+  explicit ShareCollector(std::string_view appliance = {}, std::string_view set = {},
+                          ShareKind kind = ShareKind::authorisation);
 
   // Only `taken` and `enough` keep it.
   Verdict add(Share share);
@@ -82,6 +98,7 @@ class ShareCollector {
 
  private:
   std::string appliance_mark_, set_;
+  ShareKind kind_;
   std::vector<Share> shares_;
 };
 
