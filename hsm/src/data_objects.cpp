@@ -5,21 +5,59 @@ namespace {
 
 constexpr std::string_view kApplication = "sigillo";
 
-Template pattern_of(const std::string& label) {
+// An anchor has some 60 bytes; what is longer is asked for again.
+constexpr std::size_t kUsualValue = 256;
+
+Template pattern_of(const std::string& label, bool on_token = true) {
   Template pattern;
-  pattern.number(CKA_CLASS, CKO_DATA).flag(CKA_TOKEN, true).flag(CKA_PRIVATE, true);
+  pattern.number(CKA_CLASS, CKO_DATA).flag(CKA_TOKEN, on_token).flag(CKA_PRIVATE, true);
   pattern.bytes(CKA_APPLICATION, base::view(kApplication)).bytes(CKA_LABEL, base::view(label));
   return pattern;
 }
 
 }  // namespace
 
+// SoftHSM2 writes an object's file once for each attribute where the object is made on the token, and three
+// times where one of the session, which is in memory alone, is copied there (measured: 2.5 ms against 0.7 ms
+// with the destruction of the old one). A module that knows no such copy is asked for the plain way.
 base::Result<DataHandle> DataTable::create(Lease& lease, const std::string& label, base::ByteView value) {
-  Template attributes = pattern_of(label);
-  attributes.bytes(CKA_VALUE, value);
-  SIGILLO_TRY(const auto object, create_object(lease, lease.session(), attributes));
-  rows_.emplace(next_, Row{lease.generation(), object, label, base::sha256({value})});
+  std::optional<CK_OBJECT_HANDLE> object;
+  if (plain_ != lease.generation()) {
+    SIGILLO_TRY(object, create_by_copy(lease, label, value));
+    if (!object) plain_ = lease.generation();
+  }
+  if (!object) {
+    Template attributes = pattern_of(label);
+    attributes.bytes(CKA_VALUE, value);
+    SIGILLO_TRY(object, create_object(lease, lease.session(), attributes));
+  }
+  rows_.emplace(next_, Row{lease.generation(), *object, label, base::sha256({value})});
   return next_++;
+}
+
+// Nothing where the module refuses the way, and has done nothing on the token.
+base::Result<std::optional<CK_OBJECT_HANDLE>> DataTable::create_by_copy(Lease& lease,
+                                                                        const std::string& label,
+                                                                        base::ByteView value) {
+  const Module& module = lease.module();
+  const auto refused = [](Function function, CK_RV rv) {
+    return classify(function, rv) == RvClass::caller_fault;
+  };
+  Template in_session = pattern_of(label, false);
+  in_session.bytes(CKA_VALUE, value);
+  CK_OBJECT_HANDLE draft = CK_INVALID_HANDLE;
+  CK_RV rv = module->C_CreateObject(lease.session(), in_session.data(), in_session.size(), &draft);
+  if (refused(Function::create, rv)) return std::optional<CK_OBJECT_HANDLE>();
+  SIGILLO_CHECK(lease.check(Function::create, rv));
+  Template to_token;
+  to_token.flag(CKA_TOKEN, true);
+  CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
+  rv = module->C_CopyObject(lease.session(), draft, to_token.data(), to_token.size(), &object);
+  // Whatever became of the copy: the draft ends here, or with its session.
+  module->C_DestroyObject(lease.session(), draft);
+  if (refused(Function::copy, rv)) return std::optional<CK_OBJECT_HANDLE>();
+  SIGILLO_CHECK(lease.check(Function::copy, rv));
+  return std::optional(object);
 }
 
 base::Result<std::vector<DataObject>> DataTable::list(Lease& lease, const std::string& label) {
@@ -27,7 +65,7 @@ base::Result<std::vector<DataObject>> DataTable::list(Lease& lease, const std::s
   SIGILLO_TRY(const auto found, find_objects(lease, pattern));
   std::vector<DataObject> out;
   for (const auto object : found) {
-    SIGILLO_TRY(auto value, read_attribute(lease, object, CKA_VALUE));
+    SIGILLO_TRY(auto value, read_attribute(lease, object, CKA_VALUE, kUsualValue));
     if (!value) return base::Error(Errc::bad_attributes, "a data object whose value cannot be read");
     const Row row{lease.generation(), object, label, base::sha256({*value})};
     out.push_back({handle_of(row), std::move(*value)});

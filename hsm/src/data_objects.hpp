@@ -26,9 +26,12 @@ class DataTable {
     std::string label;
     base::Digest digest;  // of the value
   };
+  base::Result<std::optional<CK_OBJECT_HANDLE>> create_by_copy(Lease& lease, const std::string& label,
+                                                               base::ByteView value);
   DataHandle handle_of(const Row& row);
   std::map<DataHandle, Row> rows_;
   DataHandle next_ = 1;
+  std::uint64_t plain_ = 0;  // the generation in which the module refused to copy; generations begin at 1
 };
 
 }  // namespace sigillo::hsm

@@ -47,9 +47,20 @@ base::Result<std::vector<CK_OBJECT_HANDLE>> find_objects(Lease& lease, Template&
 }
 
 base::Result<std::optional<base::Bytes>> read_attribute(Lease& lease, CK_OBJECT_HANDLE object,
-                                                        CK_ATTRIBUTE_TYPE type) {
+                                                        CK_ATTRIBUTE_TYPE type, std::size_t usual) {
   const Module& module = lease.module();
   CK_ATTRIBUTE attribute{type, nullptr, 0};
+  if (usual > 0) {
+    base::Bytes value(usual);
+    attribute = {type, value.data(), static_cast<CK_ULONG>(value.size())};
+    const CK_RV rv = module->C_GetAttributeValue(lease.session(), object, &attribute, 1);
+    if (rv == CKR_OK && attribute.ulValueLen <= value.size()) {
+      value.resize(attribute.ulValueLen);
+      return std::optional<base::Bytes>(std::move(value));
+    }
+    if (rv != CKR_BUFFER_TOO_SMALL) SIGILLO_CHECK(lease.check(Function::get_attributes, rv));
+    attribute = {type, nullptr, 0};
+  }
   SIGILLO_CHECK(lease.check(Function::get_attributes,
                             module->C_GetAttributeValue(lease.session(), object, &attribute, 1)));
   if (attribute.ulValueLen == CK_UNAVAILABLE_INFORMATION) return std::optional<base::Bytes>();

@@ -27,9 +27,10 @@ class Template {
 // token looks empty, and an empty token must not be mistaken for a lost login.
 base::Result<std::vector<CK_OBJECT_HANDLE>> find_objects(Lease& lease, Template& pattern);
 
-// Nothing where the module does not know the attribute or does not show it.
+// Nothing where the module does not know the attribute or does not show it. One call where the value has at
+// most `usual` bytes, else one more to ask for its length.
 base::Result<std::optional<base::Bytes>> read_attribute(Lease& lease, CK_OBJECT_HANDLE object,
-                                                        CK_ATTRIBUTE_TYPE type);
+                                                        CK_ATTRIBUTE_TYPE type, std::size_t usual = 0);
 base::Result<std::optional<bool>> read_flag(Lease& lease, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type);
 base::Result<std::optional<CK_ULONG>> read_number(Lease& lease, CK_OBJECT_HANDLE object,
                                                   CK_ATTRIBUTE_TYPE type);

@@ -177,6 +177,20 @@ TYPED_TEST(TokenContract, DataIsReplacedByMakingTheNewOneFirst) {
   EXPECT_TRUE(this->token_.destroy_data(*now));
 }
 
+TYPED_TEST(TokenContract, DataOfAnyLengthIsReadWhole) {
+  const std::string label = fresh_label();
+  for (const std::size_t size : {1U, 61U, 255U, 256U, 257U, 2000U}) {
+    const base::Bytes value(size, static_cast<base::Byte>(size));
+    const auto handle = this->token_.create_data(label, value);
+    ASSERT_TRUE(handle);
+    const auto listed = this->token_.list_data(label);
+    ASSERT_TRUE(listed);
+    ASSERT_EQ(listed->size(), 1U);
+    EXPECT_EQ(listed->front().value, value);
+    EXPECT_TRUE(this->token_.destroy_data(*handle));
+  }
+}
+
 TYPED_TEST(TokenContract, DataOfOtherLabelsIsNotListed) {
   const std::string label = fresh_label();
   ASSERT_TRUE(this->token_.create_data(label, base::view("mine")));

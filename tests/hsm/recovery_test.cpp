@@ -190,13 +190,23 @@ TEST_F(Recovery, ManyFailedCallsDoNotUseUpTheSessions) {
 }
 
 TEST_F(Recovery, ACallWhoseEffectIsUnknownIsNotRepeated) {
-  control().arm("C_CreateObject", Action::fail_after, CKR_SESSION_CLOSED);
+  control().arm("C_CopyObject", Action::fail_after, CKR_SESSION_CLOSED);
   expect_errc(token_->create_data(key_id_.label, base::view("once")), Errc::unavailable);
   EXPECT_EQ(token_->list_data(key_id_.label)->size(), 1U);
-  control().arm("C_CreateObject", Action::fail, CKR_SESSION_HANDLE_INVALID);
-  EXPECT_TRUE(token_->create_data(key_id_.label, base::view("twice")))
-      << "nothing was done: it may be repeated";
-  EXPECT_EQ(token_->list_data(key_id_.label)->size(), 2U);
+  for (const char* function : {"C_CreateObject", "C_CopyObject"}) {
+    control().arm(function, Action::fail, CKR_SESSION_HANDLE_INVALID);
+    EXPECT_TRUE(token_->create_data(key_id_.label, base::view("twice")))
+        << "nothing was done: it may be repeated";
+  }
+  EXPECT_EQ(token_->list_data(key_id_.label)->size(), 3U);
+}
+
+TEST_F(Recovery, WhereDataCannotBeCopiedToTheTokenItIsMadeThere) {
+  control().arm("C_CopyObject", Action::fail, CKR_ACTION_PROHIBITED, 1, 0);
+  const auto copies = control().calls("C_CopyObject");
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(token_->create_data(key_id_.label, base::view("anchor")));
+  EXPECT_EQ(control().calls("C_CopyObject"), copies + 1) << "who refuses once is not asked again";
+  EXPECT_EQ(token_->list_data(key_id_.label)->size(), 3U) << "and no draft is left";
 }
 
 TEST_F(Recovery, ATokenWithFewerSessionsThanItSaidIsUsedWithThose) {
