@@ -37,13 +37,16 @@ std::optional<Problem> body_fault(const Route& route, const RequestHead& head) {
     return {};
   }
   if (head.encoded || !is_json(head.content_type)) return plain(Code::unsupported_media_type);
-  if (head.content_length > kBodyMax) return plain(Code::body_too_large);
+  if (head.content_length > kBodyMax) return Problem{.code = Code::body_too_large, .pointer = ""};
   return {};
 }
 
-std::variant<Problem, appliance::Request> read_request(const Route& route, const RequestHead& head,
-                                                       std::string_view id, std::string_view body,
-                                                       appliance::Role role) {
+struct OfValues {  // a Problem that is found after the Idempotency-Key
+  Problem problem;
+};
+std::variant<Problem, OfValues, appliance::Request> read_request(const Route& route, const RequestHead& head,
+                                                                 std::string_view id, std::string_view body,
+                                                                 appliance::Role role) {
   WipingArena arena;
   json::value document;
   Faults faults;
@@ -64,7 +67,7 @@ std::variant<Problem, appliance::Request> read_request(const Route& route, const
   auto request = route.parse(input);
   if (faults.structure) return std::move(*faults.structure);
   if (auto fault = key_fault(route, head)) return std::move(*fault);
-  if (faults.value) return std::move(*faults.value);
+  if (faults.value) return OfValues{std::move(*faults.value)};
   return std::move(*request);
 }
 
@@ -110,11 +113,24 @@ Admission admit(const RequestHead& head, std::string_view body, const appliance:
   } else if (auto fault = body_fault(*out.route, head)) {
     out.verdict = std::move(*fault);
   } else if (out.route->parse == nullptr) {
-    out.verdict = Whoami{};
+    if (head.query.empty())
+      out.verdict = Whoami{};
+    else
+      out.verdict = invalid("This operation takes no query.");
   } else {
     auto request = read_request(*out.route, head, found.id, body, channel->role);
     if (auto* const problem = std::get_if<Problem>(&request)) {
       out.verdict = std::move(*problem);
+    } else if (auto* const found_late = std::get_if<OfValues>(&request)) {
+      if (auto key = idempotency(*out.route, head, body)) {
+        out.key_first =
+            appliance::Call{channel, appliance::RefusedAtDoor{}, std::move(key),
+                            [request_id, problem = found_late->problem](const appliance::Answer& answer) {
+                              const bool ours = std::holds_alternative<appliance::DoorRefusal>(answer);
+                              return ours ? render(problem, request_id) : render(answer, request_id);
+                            }};
+      }
+      out.verdict = std::move(found_late->problem);
     } else {
       out.verdict = appliance::Call{
           channel, std::move(std::get<appliance::Request>(request)), idempotency(*out.route, head, body),

@@ -20,6 +20,9 @@ struct Whoami {};  // the one operation that needs no service
 struct Admission {
   const Route* route = nullptr;  // as soon as it is known, also where a Problem follows: metrics are by route
   std::variant<Problem, Whoami, appliance::Call> verdict;
+  // Where the Problem is of values and a key was sent: the key comes before values, so this is asked, and its
+  // answer is the Problem where the key was free.
+  std::optional<appliance::Call> key_first = {};
 };
 
 // 403 where the channel is not enrolled, suspended or revoked: asked at every request, so that a revocation

@@ -139,7 +139,10 @@ asio::awaitable<bool> Connection::drop_body(std::size_t head_size, const Request
   // A server that closes with a body unread loses its own 413: the kernel answers the rest of the body with a
   // reset, and the peer's kernel then throws away what it had received. So up to 64 KiB are read first.
   watch_.phase(core_.options.deadlines.body);
-  const std::uint64_t wanted = std::min<std::uint64_t>(head.content_length, kDropMax);
+  // Who asked first and was not told to go on sends nothing: waiting for it would only end both in a
+  // time-out.
+  const bool nothing_comes = head.expects_continue && in_size_ == head_size;
+  const std::uint64_t wanted = nothing_comes ? 0 : std::min<std::uint64_t>(head.content_length, kDropMax);
   std::uint64_t dropped = std::min<std::uint64_t>(in_size_ - head_size, wanted);
   const std::size_t behind = in_size_ - head_size - static_cast<std::size_t>(dropped);
   taken_ = in_size_ - behind;
@@ -220,12 +223,10 @@ asio::awaitable<void> Connection::decide(const RequestHead& head, std::string_vi
   }
   auto admission = admit(head, body, caller, request_id_);
   out.route = admission.route;
-  if (const auto* const problem = std::get_if<Problem>(&admission.verdict)) {
-    answer(out, *problem);
-  } else if (std::holds_alternative<Whoami>(admission.verdict)) {
-    out.answer = render_whoami(*caller, peer_->expires_at, core_.quotas.quotas());
-  } else {
-    co_await call_service(std::get<appliance::Call>(admission.verdict));
+  auto* const call =
+      admission.key_first ? &*admission.key_first : std::get_if<appliance::Call>(&admission.verdict);
+  if (call != nullptr) {
+    co_await call_service(*call);
     if (const auto* const outage = std::get_if<appliance::Outage>(&*reply_)) {
       core_.metrics.outage(*outage);
       answer(out, problem_of(*outage));
@@ -233,6 +234,10 @@ asio::awaitable<void> Connection::decide(const RequestHead& head, std::string_vi
       out.answer = std::move(std::get<appliance::Rendered>(*reply_));
     }
     reply_.reset();
+  } else if (std::holds_alternative<Whoami>(admission.verdict)) {
+    out.answer = render_whoami(*caller, peer_->expires_at, core_.quotas.quotas());
+  } else {
+    answer(out, std::get<Problem>(admission.verdict));
   }
 }
 
@@ -262,11 +267,13 @@ void Connection::answer(Outcome& out, const Problem& problem) const {
 asio::awaitable<bool> Connection::write(const Outcome& outcome, bool body_too) {
   watch_.phase(core_.options.deadlines.write);
   const bool text = outcome.route != nullptr && outcome.route->text_answer;
+  // A refusal that is told again has the id of its first run in its body: the header says the same.
+  const std::string& named = outcome.answer.request_id;
   compose({.status = outcome.answer.status,
            .text_plain = text,
            .close = outcome.close,
            .body_too = body_too,
-           .request_id = request_id_,
+           .request_id = named.empty() ? std::string_view(request_id_) : std::string_view(named),
            .headers = outcome.headers,
            .body = outcome.answer.body.expose_text()},
           core_.clock.now(), out_);

@@ -29,7 +29,7 @@ const CodeWords& words(Code code) {
                  "A security officer can issue a new certificate.")
     SIGILLO_CODE(unsupported_media_type, 415, "unsupported-media-type", "The body's media type is not taken",
                  "Send application/json, not compressed.")
-    SIGILLO_CODE(body_too_large, 413, "body-too-large", "The body is too large",
+    SIGILLO_CODE(body_too_large, 413, "invalid-request", "The body is too large",
                  "A request body may have 16 KiB.")
     SIGILLO_CODE(idempotency_key_required, 400, "idempotency-key-required",
                  "The operation needs an Idempotency-Key",

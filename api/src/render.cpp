@@ -55,6 +55,7 @@ struct Body {
     return 200;
   }
   std::uint16_t operator()(const appliance::PinRequested& a) const {
+    if (a.decided) out.member("outcome", "verified");
     out.member("credential_id", a.credential_id).member("state", appliance::name(a.state));
     out.member("level", appliance::name(a.level)).member("expires_at", a.expires_at);
     write_deliveries(out, a.deliveries);
@@ -130,6 +131,7 @@ struct Body {
     return 200;
   }
   std::uint16_t operator()(const appliance::ContactsNow& a) const {
+    if (a.decided) out.member("outcome", "verified");
     out.key("contacts");
     write_contacts(out, a);
     return 200;
@@ -185,10 +187,11 @@ struct Body {
     out.end_array().key("next_after").number(a.next_after);
     return 200;
   }
-  // These three are not an object with members: render() answers them before it opens one.
+  // These are not an object with members: render() answers them before it opens one.
   std::uint16_t operator()(const appliance::Refusal&) const { return 500; }
   std::uint16_t operator()(const appliance::KeySet&) const { return 500; }
   std::uint16_t operator()(const appliance::Checkpoint&) const { return 500; }
+  std::uint16_t operator()(const appliance::DoorRefusal&) const { return 500; }
 };
 
 }  // namespace
@@ -218,7 +221,7 @@ Rendered render(const Problem& problem, std::string_view request_id) {
   out.member("detail", problem.detail.empty() ? said.detail : problem.detail)
       .member("request_id", request_id);
   out.member_if("pointer", problem.pointer).end_object();
-  return {said.status, out.take()};
+  return {said.status, out.take(), std::string(request_id)};
 }
 
 Rendered render_whoami(const appliance::Channel& channel, base::Instant certificate_expires_at,

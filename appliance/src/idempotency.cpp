@@ -24,7 +24,11 @@ Id record_id(const base::Secret& key, const std::string& channel, const Idempote
 
 IdempotencyRecord keep(const base::Secret& key, const Id& id, const Idempotency& request,
                        const Rendered& answer, bool secret, base::Instant now) {
-  return {fingerprint(key, id, request), now, secret, answer.status,
+  return {fingerprint(key, id, request),
+          now,
+          secret,
+          answer.status,
+          answer.request_id,
           base::aead_seal(answer_key(key, id, request), id, answer.body.expose())};
 }
 
@@ -40,7 +44,7 @@ std::optional<std::variant<Refusal, Rendered>> replay(const base::Secret& key, c
     return Refusal::secret_no_longer_available;
   auto body = base::aead_open(answer_key(key, id, request), id, record.sealed);
   if (!body) return Refusal::secret_no_longer_available;
-  return Rendered{record.status, std::move(*body)};
+  return Rendered{record.status, std::move(*body), record.request_id};
 }
 
 }  // namespace sigillo::appliance::idempotency

@@ -6,6 +6,16 @@ namespace {
 constexpr std::size_t kTokenBytes = 32;
 constexpr std::size_t kTokenCharacters = 43;
 
+// What a link that is dead, or never was, gets. Ids are random: there is nothing to count; but a decision it
+// is, so the ledger has it.
+base::Task<Reply> nothing_there(Session& session, SubjectIndex subject, const std::optional<Id>& id) {
+  Changes changes{.events = {session.event(EventKind::refused, subject, EventOutcome::rejected,
+                                           id ? to_text(*id) : std::string())},
+                  .witnessed = false};
+  Answer nothing(Rejection{});
+  co_return co_await session.commit(std::move(changes), std::move(nothing));
+}
+
 }  // namespace
 
 base::Task<std::variant<Reply, Id>> send_link(Session& session, Changes& changes, LinkOrder order) {
@@ -31,7 +41,7 @@ base::Task<std::variant<Reply, Id>> send_link(Session& session, Changes& changes
                       expires,
                       std::nullopt};
   const auto posted = post(context, changes, parcel, session.now());
-  if (const auto* refusal = std::get_if<Refusal>(&posted)) co_return session.answer(*refusal);
+  if (const auto* refusal = std::get_if<Refusal>(&posted)) co_return co_await session.decline(*refusal);
   changes.puts.push_back(context.put(Table::link, id, link, Queue::link, expires));
   co_return id;
 }
@@ -40,13 +50,11 @@ base::Task<std::variant<Reply, RightToken>> confirm_link(Session& session, bool 
                                                          const std::string& link_id,
                                                          const std::optional<LinkToken>& token) {
   const auto& context = session.context();
-  const Answer nothing(
-      Rejection{});  // of a link that is not there: ids are random, there is nothing to count
   const auto id = parse_id(link_id);
-  if (!id) co_return session.answer(nothing);
+  if (!id) co_return co_await nothing_there(session, {}, id);
   const auto found = context.load<LinkRecord>(Table::link, *id);
   if (!found) co_return Reply(Outage::store_unavailable);
-  if (!*found || (*found)->recovery != recovery) co_return session.answer(nothing);
+  if (!*found || (*found)->recovery != recovery) co_return co_await nothing_there(session, {}, id);
   auto loaded = co_await load(session, (*found)->subject);
   if (auto* reply = std::get_if<Reply>(&loaded)) co_return std::move(*reply);
   auto& subject = std::get<Loaded>(loaded);
@@ -55,13 +63,14 @@ base::Task<std::variant<Reply, RightToken>> confirm_link(Session& session, bool 
   const auto& open = recovery ? subject.record.recovery : subject.record.revocation;
   const bool alive = *link && !(*link)->used && session.now() < (*link)->expires && open == *id &&
                      subject.record.credential == (*link)->credential;
-  if (!alive) co_return session.answer(nothing);
+  if (!alive) co_return co_await nothing_there(session, subject.index, id);
 
   const auto where =
       session.gate(*id, guard::Counter::link, recovery ? "recovery-token" : "revocation-token", true);
   const GuardValue count = context.store.guard(where.key);
   // The fifth wrong token killed it: a dead link and a link that never was answer alike.
-  if (!guard::look(count, where.limits, session.now()).open()) co_return session.answer(nothing);
+  if (!guard::look(count, where.limits, session.now()).open())
+    co_return co_await nothing_there(session, subject.index, id);
   auto charged = co_await session.charge(where);
   if (auto* refused = std::get_if<Reply>(&charged)) co_return std::move(*refused);
   const base::Secret shown = token ? base::Secret(token->characters()) : base::Secret(kTokenCharacters);

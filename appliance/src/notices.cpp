@@ -16,7 +16,7 @@ base::Task<bool> notify(const Context& context, SubjectIndex subject, NoticeEven
     co_return false;
   }
   sealed_store::Changes changes;
-  add_notices(context, changes, record->contacts, subject, "", event, context.now());
+  add_notices(context, changes, record->contacts, subject, record->hint, event, context.now());
   if (changes.puts.empty()) co_return true;
   const auto committed = co_await context.store.commit(std::move(changes));
   if (!committed) base::log::error("notice-lost", committed.error());

@@ -48,4 +48,8 @@ base::Task<Reply> run(Session& session, const GetCheckpoint&) {
   co_return session.answer(Checkpoint{signed_note(text, key->key, *signature)});
 }
 
+base::Task<Reply> run(Session& session, const RefusedAtDoor&) {
+  co_return co_await session.decline(DoorRefusal{});
+}
+
 }  // namespace sigillo::appliance

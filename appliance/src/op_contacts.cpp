@@ -27,13 +27,14 @@ std::optional<Registered<std::string>>* registered_of(RegisteredContacts& contac
 }
 
 template <class Stored, class Given>
-void replace(std::optional<Registered<Stored>>& registered, const std::optional<Given>& given,
+bool replace(std::optional<Registered<Stored>>& registered, const std::optional<Given>& given,
              base::Instant now) {
-  if (!given || (registered && static_cast<const Given&>(registered->value) == *given)) return;
+  if (!given || (registered && static_cast<const Given&>(registered->value) == *given)) return false;
   Registered<Stored> fresh;
   static_cast<Given&>(fresh.value) = *given;
   fresh.since = now;
   registered = std::move(fresh);
+  return true;
 }
 
 bool replaces(const RegisteredContacts& known, const Contacts& given) {
@@ -71,12 +72,13 @@ DeliveryState seen(const DeliveryRecord& delivery, base::Instant now) {
 
 }  // namespace
 
-void register_contacts(RegisteredContacts& registered, const Contacts& given, base::Instant now) {
-  replace(registered.mobile, given.mobile, now);
-  replace(registered.email, given.email, now);
-  replace(registered.pec, given.pec, now);
-  replace(registered.phone, given.phone, now);
-  replace(registered.postal, given.postal, now);
+bool register_contacts(RegisteredContacts& registered, const Contacts& given, base::Instant now) {
+  bool changed = replace(registered.mobile, given.mobile, now);
+  changed |= replace(registered.email, given.email, now);
+  changed |= replace(registered.pec, given.pec, now);
+  changed |= replace(registered.phone, given.phone, now);
+  changed |= replace(registered.postal, given.postal, now);
+  return changed;
 }
 
 bool confirm_contact(RegisteredContacts& registered, Medium medium, base::Instant sent) {
@@ -129,6 +131,8 @@ base::Task<bool> note_contact_use(Session& session, Changes& changes, SubjectInd
 
 base::Task<Reply> run(Session& session, const ChangeContacts& request) {
   session.set_operator(request.operator_name);
+  if (evidence_expired(session, request.evidence))
+    co_return co_await session.decline(Refusal::invalid_evidence);
   auto loaded = co_await load(session, request.subject);
   if (auto* reply = std::get_if<Reply>(&loaded)) co_return std::move(*reply);
   auto& subject = std::get<Loaded>(loaded);
@@ -138,9 +142,6 @@ base::Task<Reply> run(Session& session, const ChangeContacts& request) {
     if (subject.record.generation == 0) co_return co_await session.deny(index, Refusal::no_credential);
     if (session.role() == Role::contact_centre && replaces(subject.record.contacts, request.contacts)) {
       co_return co_await session.deny(index, Refusal::contact_exists);
-    }
-    if (session.role() == Role::branch && evidence_expired(session, request.evidence)) {
-      co_return session.answer(Refusal::invalid_evidence);
     }
     auto changed = co_await change(session, changes, index, subject.record, request);
     if (auto* reply = std::get_if<Reply>(&changed)) co_return std::move(*reply);
@@ -157,7 +158,9 @@ base::Task<Reply> run(Session& session, const ChangeContacts& request) {
     const base::Error cause(hsm::Errc::unavailable, "health card verifier");
     co_return co_await session.settle_outage(std::move(accepted), cause);
   }
-  Answer answer(std::get<ContactsNow>(std::move(changed)));
+  auto& contacts = std::get<ContactsNow>(changed);
+  contacts.decided = true;
+  Answer answer(std::move(contacts));
   co_return co_await session.settle(std::move(accepted.attempt), GuardValue{}, EventOutcome::verified,
                                     std::move(changes), std::move(answer));
 }

@@ -37,10 +37,10 @@ struct Open {
 };
 base::Task<std::variant<Reply, Open>> open(Session& session, const std::string& text) {
   const auto id = parse_id(text);
-  if (!id) co_return session.answer(Refusal::not_found);
+  if (!id) co_return co_await session.decline(Refusal::not_found);
   const auto found = session.context().load<ConversionRecord>(Table::conversion, *id);
   if (!found) co_return Reply(Outage::store_unavailable);
-  if (!*found) co_return session.answer(Refusal::not_found);
+  if (!*found) co_return co_await session.decline(Refusal::not_found);
   auto loaded = co_await load(session, (*found)->subject);
   if (auto* reply = std::get_if<Reply>(&loaded)) co_return std::move(*reply);
   auto again =
@@ -68,13 +68,13 @@ base::Result<void> approve(Session& session, Changes& changes, const SubjectInde
   record = lifecycle::convert(std::move(record));
   SIGILLO_CHECK(turn_deferred(session, changes, index, record, AuthorizationState::granted));
   changes.puts.push_back(put_subject(session.context(), index, record));
-  add_notices(session.context(), changes, record.contacts, index, "", NoticeEvent::converted, session.now());
+  add_notices(session.context(), changes, record.contacts, index, record.hint, NoticeEvent::converted,
+              session.now());
   return base::ok();
 }
 
 base::Task<Reply> convert_at_branch(Session& session, Loaded& loaded, const OpenConversion& request) {
   auto& [index, turn, record] = loaded;
-  if (evidence_expired(session, request.evidence)) co_return session.answer(Refusal::invalid_evidence);
   const State state = state_of(record, session.now());
   // Only a definitive PIN converts; at a branch a provisional one is substituted instead.
   if (state != State::active && state != State::expired)
@@ -133,6 +133,8 @@ base::Result<void> turn_deferred(Session& session, Changes& changes, const Subje
 
 base::Task<Reply> run(Session& session, const OpenConversion& request) {
   session.set_operator(request.operator_name);
+  if (evidence_expired(session, request.evidence))
+    co_return co_await session.decline(Refusal::invalid_evidence);
   auto loaded = co_await load(session, request.subject);
   if (auto* reply = std::get_if<Reply>(&loaded)) co_return std::move(*reply);
   auto& subject = std::get<Loaded>(loaded);
@@ -171,14 +173,15 @@ base::Task<Reply> run(Session& session, const OpenConversion& request) {
 
 base::Task<Reply> run(Session& session, const SubmitEvidence& request) {
   session.set_operator(request.operator_name);
+  if (evidence_expired(session, request.evidence))
+    co_return co_await session.decline(Refusal::invalid_evidence);
   auto opened = co_await open(session, request.conversion_id);
   if (auto* reply = std::get_if<Reply>(&opened)) co_return std::move(*reply);
   auto& it = std::get<Open>(opened);
-  if (!may_see(session, it.conversion)) co_return session.answer(Refusal::not_found);
+  if (!may_see(session, it.conversion)) co_return co_await session.decline(Refusal::not_found);
   if (decided(it.conversion.state) || !still_open(it)) {
     co_return co_await session.deny(it.subject.index, Refusal::already_decided, request.conversion_id);
   }
-  if (evidence_expired(session, request.evidence)) co_return session.answer(Refusal::invalid_evidence);
   it.conversion.evidence = stored(session, request.evidence, request.operator_name);
   it.conversion.state = ConversionState::in_review;
   Changes changes;

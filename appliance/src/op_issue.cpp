@@ -78,12 +78,12 @@ base::Task<std::variant<Reply, MadeHalf>> make_half(Session& session, Changes& c
   parcel.secret = &shown;
   if (parcel.to.medium == Medium::voice) {
     auto handed = hand_over(context, session.channel(), parcel, session.now());
-    if (auto* refusal = std::get_if<Refusal>(&handed)) co_return session.answer(*refusal);
+    if (auto* refusal = std::get_if<Refusal>(&handed)) co_return co_await session.decline(*refusal);
     made.view.delivery_id = to_text(std::get<Handed>(handed).id);
     made.view.sealed = std::move(std::get<Handed>(handed).sealed);
   } else {
     auto posted = post(context, changes, parcel, session.now());
-    if (auto* refusal = std::get_if<Refusal>(&posted)) co_return session.answer(*refusal);
+    if (auto* refusal = std::get_if<Refusal>(&posted)) co_return co_await session.decline(*refusal);
     made.view.delivery_id = to_text(std::get<Id>(posted));
   }
   co_return made;
@@ -131,6 +131,7 @@ base::Task<std::variant<Reply, IssuedCredential>> issue(Session& session, Change
   auto halves = co_await draw_halves(session);
   if (!halves) co_return Reply(outage_of(halves.error()));
   const std::uint32_t generation = record.generation + 1;
+  record.hint = order.hint;
   lifecycle::Issued issued{order.decision, random_id(), {}};
   const base::Instant expires = session.now() + session.policy().credential.provisional_validity;
   IssuedCredential out{{to_text(issued.credential), State::provisional, order.decision.level, expires, {}},
@@ -155,7 +156,7 @@ base::Task<std::variant<Reply, IssuedCredential>> issue(Session& session, Change
       const auto shown = Pin::parse(whole.expose())->shown();
       parcel.secret = &shown;
       auto handed = hand_over(context, session.channel(), parcel, session.now());
-      if (auto* refusal = std::get_if<Refusal>(&handed)) co_return session.answer(*refusal);
+      if (auto* refusal = std::get_if<Refusal>(&handed)) co_return co_await session.decline(*refusal);
       auto& done = std::get<Handed>(handed);
       record.deliveries.push_back({done.id, Half::whole, Medium::counter});
       out.answer.deliveries.push_back(
@@ -234,8 +235,9 @@ void end_other_counters(const Session& session, Changes& changes, const SubjectI
 base::Task<Reply> run(Session& session, const RequestPin& request) {
   session.set_operator(request.operator_name);
   auto legs = legs_of(session.role(), request);
-  if (auto* refusal = std::get_if<Refusal>(&legs)) co_return session.answer(*refusal);
-  if (evidence_expired(session, request.evidence)) co_return session.answer(Refusal::invalid_evidence);
+  if (auto* refusal = std::get_if<Refusal>(&legs)) co_return co_await session.decline(*refusal);
+  if (evidence_expired(session, request.evidence))
+    co_return co_await session.decline(Refusal::invalid_evidence);
   auto loaded = co_await load(session, request.subject);
   if (auto* reply = std::get_if<Reply>(&loaded)) co_return std::move(*reply);
   auto& [index, turn, record] = std::get<Loaded>(loaded);
@@ -257,7 +259,8 @@ base::Task<Reply> run(Session& session, const RequestPin& request) {
   Changes changes;
   const RegisteredContacts before = record.contacts;
   const bool first_ever = record.generation == 0;
-  register_contacts(record.contacts, request.contacts, first_ever ? base::Instant{} : session.now());
+  const bool contacts_change =
+      register_contacts(record.contacts, request.contacts, first_ever ? base::Instant{} : session.now());
   if (request.health_card) {
     const auto card = health_card_secret(*request.health_card);
     auto verifier =
@@ -280,12 +283,13 @@ base::Task<Reply> run(Session& session, const RequestPin& request) {
   auto event = session.event(EventKind::requested, index, EventOutcome::none, done.answer.credential_id);
   set_count(session, event, index, effect);
   changes.events.push_back(std::move(event));
-  if (session.role() == Role::branch) {
-    end_other_counters(session, changes, index);
-    if (!first_ever) {
-      add_notices(session.context(), changes, before, index, request.subject.hint(),
-                  NoticeEvent::branch_issued, session.now());
-    }
+  if (session.role() == Role::branch) end_other_counters(session, changes, index);
+  // Of a first request nobody was there before; a later one may change where the next link goes.
+  const bool tell = !first_ever && (session.role() == Role::branch || contacts_change);
+  if (tell) {
+    const auto what =
+        session.role() == Role::branch ? NoticeEvent::branch_issued : NoticeEvent::contacts_changed;
+    add_notices(session.context(), changes, before, index, request.subject.hint(), what, session.now());
   }
   Answer answer(std::move(done.answer));
   co_return co_await session.commit(std::move(changes), std::move(answer), done.secret);
@@ -297,18 +301,18 @@ base::Task<Reply> run(Session& session, const RemakeHalf& request) {
   if (auto* reply = std::get_if<Reply>(&loaded)) co_return std::move(*reply);
   auto& [index, turn, record] = std::get<Loaded>(loaded);
   if (record.generation == 0 || to_text(record.credential) != request.credential_id)
-    co_return session.answer(Refusal::not_found);
+    co_return co_await session.decline(Refusal::not_found);
   if (state_of(record, session.now()) != State::provisional) {
     co_return co_await session.deny(index, Refusal::not_provisional, request.credential_id);
   }
   const auto planned = std::ranges::find_if(record.deliveries,
                                             [&](const IssuedDelivery& d) { return d.half == request.half; });
   if (planned == record.deliveries.end())
-    co_return session.answer(Refusal::delivery_not_possible);  // a counter PIN
+    co_return co_await session.decline(Refusal::delivery_not_possible);  // a counter PIN
   const Medium medium = planned->medium;
   auto to = destination(medium, plain(record.contacts));
   if (!to || (medium == Medium::voice && session.role() != Role::contact_centre)) {
-    co_return session.answer(Refusal::delivery_not_possible);
+    co_return co_await session.decline(Refusal::delivery_not_possible);
   }
   auto allowed =
       lifecycle::send_half(record, medium, lifecycle::LetterRule::refusable, session.policy(), session.now());

@@ -113,7 +113,8 @@ base::Task<Reply> matched(Session& session, Loaded& loaded, ChargedAttempt attem
 
 base::Task<Reply> run(Session& session, const Recover& request) {
   session.set_operator(request.operator_name);
-  if (evidence_expired(session, request.evidence)) co_return session.answer(Refusal::invalid_evidence);
+  if (evidence_expired(session, request.evidence))
+    co_return co_await session.decline(Refusal::invalid_evidence);
   auto loaded = co_await load(session, request.subject);
   if (auto* reply = std::get_if<Reply>(&loaded)) co_return std::move(*reply);
   auto& subject = std::get<Loaded>(loaded);
@@ -163,6 +164,7 @@ base::Task<Reply> run(Session& session, const ConfirmRecovery& request) {
   changes.events.push_back(std::move(event));
   add_notices(session.context(), changes, before, index, right.link.subject_hint, NoticeEvent::recovered,
               session.now());
+  done.answer.decided = true;
   Answer answer(std::move(done.answer));
   co_return co_await session.settle(std::move(right.attempt), GuardValue{}, EventOutcome::verified,
                                     std::move(changes), std::move(answer));

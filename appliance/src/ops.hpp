@@ -31,6 +31,7 @@ base::Task<Reply> run(Session& session, const AckDeliveries& request);
 base::Task<Reply> run(Session& session, const GetKeys& request);
 base::Task<Reply> run(Session& session, const ReadLedger& request);
 base::Task<Reply> run(Session& session, const GetCheckpoint& request);
+base::Task<Reply> run(Session& session, const RefusedAtDoor& request);
 
 // ---- shared by several operations
 // -----------------------------------------------------------------------------------
@@ -79,8 +80,8 @@ base::Result<void> turn_deferred(Session& session, Changes& changes, const Subje
 
 // Contacts given replace registered ones; what is equal keeps its age and confirmation. `since`: when they
 // began to be the subject's; what comes with a first request was always so, what is added or replaced later
-// waits out its quarantine.
-void register_contacts(RegisteredContacts& registered, const Contacts& given, base::Instant since);
+// waits out its quarantine. True where something changed.
+bool register_contacts(RegisteredContacts& registered, const Contacts& given, base::Instant since);
 // A half or a link that was used confirms the contact it went to: the one that was registered when it was
 // sent. True where something changed.
 bool confirm_contact(RegisteredContacts& registered, Medium medium, base::Instant sent);

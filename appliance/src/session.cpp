@@ -162,6 +162,12 @@ base::Task<Reply> Session::deny(const SubjectIndex& subject, Refusal refusal, st
   co_return co_await commit(std::move(changes), refusal);
 }
 
+base::Task<Reply> Session::decline(Answer refusal) {
+  if (!call_.idempotency) co_return answer(refusal);
+  Changes nothing{.witnessed = false};
+  co_return co_await commit(std::move(nothing), std::move(refusal));
+}
+
 Rendered Session::keep_answer(Changes& changes, const Answer& answer, bool secret) {
   Rendered rendered = call_.render(answer);
   if (call_.idempotency) {

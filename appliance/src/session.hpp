@@ -69,7 +69,9 @@ class Session {
   base::Task<Reply> commit(Changes changes, Answer answer, bool secret = false);
   // A rule's refusal: noted in the ledger, then answered.
   base::Task<Reply> deny(const SubjectIndex& subject, Refusal refusal, std::string reference = {});
-  // A read, or a refusal that nothing is noted of.
+  // A refusal that is about nobody: kept for its Idempotency-Key, not noted.
+  base::Task<Reply> decline(Answer refusal);
+  // A read.
   Reply answer(const Answer& answer) const { return call_.render(answer); }
   // Right, but what was to follow failed: the count is settled as right, the caller gets the outage.
   base::Task<Reply> settle_outage(Accepted accepted, const base::Error& cause);

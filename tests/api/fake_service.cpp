@@ -50,6 +50,8 @@ base::Task<appliance::Reply> FakeService::execute(appliance::Call call) {
     changed_.notify_all();
   };
   co_await base::suspend<int>(begin);
+  if (std::holds_alternative<appliance::RefusedAtDoor>(call.request))
+    co_return call.render(appliance::DoorRefusal{});
   const auto said = script(call);
   if (const auto* const outage = std::get_if<appliance::Outage>(&said)) co_return *outage;
   co_return call.render(std::get<appliance::Answer>(said));

@@ -171,7 +171,7 @@ TEST(Faults, AreFoundInTheOrderOfTheContract) {
   EXPECT_EQ(code(admit(head, "", channel_of(auditor), "r")), "role-not-permitted");
   EXPECT_EQ(code(admit(head, "", channel_of(portal), "r")), "unsupported-media-type");
   head.content_type = "application/json";
-  EXPECT_EQ(code(admit(head, "", channel_of(portal), "r")), "body-too-large");
+  EXPECT_EQ(code(admit(head, "", channel_of(portal), "r")), "invalid-request");
   EXPECT_EQ(code(ask(portal, "POST", "/v1/activations", "{", "")), "invalid-request");
   EXPECT_EQ(code(ask(portal, "POST", "/v1/activations", unknown, "")), "invalid-request");
   EXPECT_EQ(code(ask(portal, "POST", "/v1/activations", wrong, "")), "idempotency-key-required");

@@ -1,10 +1,12 @@
 """The contract by itself, without an appliance: whole, closed, consistent, and the helpers that judge by it."""
 
+import re
+
 import jsonschema
 import pytest
 from harness.appliance import set_key
 from harness.citizen import Town, check_character, company_code, fiscal_code, wrong_check_character
-from harness.contract import METHODS, contract
+from harness.contract import METHODS, PATH, contract
 
 OPERATIONS = [o for o in contract().operations if o.roles]
 
@@ -73,6 +75,13 @@ def test_operations_have_roles_ids_and_problem_answers():
 def test_problem_codes_name_their_statuses():
     for code, entry in contract().codes.items():
         assert entry["meaning"] and all(400 <= s <= 599 for s in entry["status"]), code
+
+
+def test_the_codes_are_those_that_the_appliance_can_say():
+    said = {}
+    for status, code in re.findall(r'SIGILLO_CODE\(\w+, (\d+), "([a-z-]+)"', (PATH.parent / "src" / "problem.cpp").read_text()):
+        said.setdefault(code, set()).add(int(status))
+    assert said and said == {code: set(entry["status"]) for code, entry in contract().codes.items()}
 
 
 def test_the_schema_checker_can_say_no():

@@ -56,6 +56,7 @@ struct PinRequested {  // 201
   Level level;
   base::Instant expires_at;
   std::vector<DeliveryView> deliveries;
+  bool decided = false;  // on a token: then with "outcome"
 };
 struct HalfRemade {  // 202
   std::vector<DeliveryView> deliveries;
@@ -108,6 +109,7 @@ struct RevokedNow {      // 200
 struct BlockedNow {};  // 200
 struct ContactsNow {   // 200, masked
   std::optional<std::string> mobile, email, pec, phone, postal;
+  bool decided = false;  // on a PIN: then with "outcome"
 };
 struct StatusView {  // 200
   std::optional<std::string> credential_id;
@@ -153,6 +155,6 @@ struct Checkpoint {  // 200 text/plain
 using Answer =
     std::variant<Refusal, Rejection, ExpiredPin, PinRequested, HalfRemade, Verified, NewPin, ConversionOpened,
                  ConversionView, Authorization, LinkSent, NotEligible, RevokedNow, BlockedNow, ContactsNow,
-                 StatusView, Leases, AckResults, KeySet, LedgerPage, Checkpoint>;
+                 StatusView, Leases, AckResults, KeySet, LedgerPage, Checkpoint, DoorRefusal>;
 
 }  // namespace sigillo::appliance

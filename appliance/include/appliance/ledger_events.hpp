@@ -14,7 +14,7 @@ enum class EventKind : std::uint16_t {
   charge = 100,         // a guess was paid for; `reference` says at which endpoint
   settle = 101,         // it was evaluated; `attempt` names the charge
   not_evaluated = 102,  // it was not, and the count is put back
-  refused = 103,        // delayed or locked: nothing was evaluated or charged
+  refused = 103,        // delayed, locked, or a link that is not there: nothing was evaluated or charged
   denied = 104,         // a rule refused the request
   requested = 110,
   half_remade = 111,

@@ -83,10 +83,11 @@ struct IdempotencyRecord {
   base::Instant at{};
   bool secret = false;
   std::uint16_t status = 0;
-  base::Bytes sealed;  // opens with the same request only; empty once erased
+  std::string request_id;  // that the answer's body names, for the header of a replay
+  base::Bytes sealed;      // opens with the same request only; empty once erased
   template <class V>
   void fields(V&& v) {
-    v(fingerprint, at, secret, status, sealed);
+    v(fingerprint, at, secret, status, request_id, sealed);
   }
 };
 

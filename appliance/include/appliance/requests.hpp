@@ -128,10 +128,14 @@ struct ReadLedger {  // GET /v1/ledger
   std::uint32_t limit = 100;  // 1 to 1,000
 };
 struct GetCheckpoint {};  // GET /v1/ledger/checkpoint
+// A request whose values do not hold. Its Idempotency-Key comes before values, so it is looked at and used
+// up.
+struct RefusedAtDoor {};
 
-using Request = std::variant<RequestPin, RemakeHalf, Verify, Activate, Renew, OpenConversion, SubmitEvidence,
-                             DecideConversion, GetConversion, Authorize, GetAuthorization, Recover,
-                             ConfirmRecovery, Revoke, ConfirmRevocation, Block, ChangeContacts, GetStatus,
-                             LeaseDeliveries, AckDeliveries, GetKeys, ReadLedger, GetCheckpoint>;
+using Request =
+    std::variant<RequestPin, RemakeHalf, Verify, Activate, Renew, OpenConversion, SubmitEvidence,
+                 DecideConversion, GetConversion, Authorize, GetAuthorization, Recover, ConfirmRecovery,
+                 Revoke, ConfirmRevocation, Block, ChangeContacts, GetStatus, LeaseDeliveries, AckDeliveries,
+                 GetKeys, ReadLedger, GetCheckpoint, RefusedAtDoor>;
 
 }  // namespace sigillo::appliance

@@ -21,6 +21,7 @@ namespace sigillo::appliance {
 struct Rendered {
   std::uint16_t status = 0;
   base::Secret body;
+  std::string request_id = {};  // where the body names one, which a replay then bears too
 };
 using Render = std::function<Rendered(const Answer&)>;
 

@@ -130,6 +130,7 @@ struct Refill {
 };
 
 struct SubjectRecord {
+  std::string hint;  // the last characters of the codice fiscale, for notices that no request caused
   std::uint32_t generation = 0;  // of the credential; part of every verifier
   Id credential{};
   Level level = Level::ordinary;
@@ -146,7 +147,7 @@ struct SubjectRecord {
   std::optional<base::Instant> portal_revoked;         // the last time; whatever was issued since
   template <class V>
   void fields(V&& v) {
-    v(generation, credential, level, state, issued, first_access, contacts, health_card, representative,
+    v(hint, generation, credential, level, state, issued, first_access, contacts, health_card, representative,
       deliveries, letters, electronic, refills, conversion, recovery, revocation, deferred, portal_revoked);
   }
 };

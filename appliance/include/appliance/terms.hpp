@@ -19,6 +19,9 @@ enum class ConversionState : std::uint8_t {
 };
 enum class AuthorizationState : std::uint8_t { granted = 1, deferred = 2, void_ = 3 };
 enum class DeliveryState : std::uint8_t { queued = 1, leased = 2, delivered = 3, failed = 4, expired = 5 };
+
+struct DoorRefusal {};  // the answer to RefusedAtDoor: the door knows what was wrong, and renders it
+
 std::string_view name(Level level);
 std::string_view name(State state);
 std::string_view name(Presented presented);

@@ -156,7 +156,9 @@ class Appliance:
         return Channel(self.directory, role, self.port)
 
     def shared(self, role):
-        return self.channels.setdefault(role, self.channel(role))
+        if role not in self.channels:
+            self.channels[role] = self.channel(role)
+        return self.channels[role]
 
     portal = property(lambda self: self.shared("portal"))
     contact_centre = property(lambda self: self.shared("contact-centre"))

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import select
 import socket
 import ssl
 import uuid
@@ -60,6 +61,8 @@ class Channel:
         return self.context.wrap_socket(plain, server_hostname="localhost")
 
     def _exchange(self, method, path, data, headers):
+        if self.connection and self.connection.sock and select.select([self.connection.sock], [], [], 0)[0]:
+            self.close()  # nothing was asked, so what is there to read is the end: it idled too long
         if self.connection is None:
             self.connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.context,
                                                           timeout=self.timeout)
