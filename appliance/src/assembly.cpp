@@ -2,18 +2,14 @@
 
 #include <base/log.hpp>
 
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <cstdlib>
-#include <fstream>
 
-#include <hsm/pkcs11_token.hpp>
 #include <sealed_store/sqlcipher_store.hpp>
 
 #include "anchor.hpp"
 #include "erasure.hpp"
 #include "housekeeping.hpp"
+#include "token_opening.hpp"
 
 namespace sigillo::appliance {
 namespace {
@@ -110,16 +106,6 @@ sealed_store::Event own_event(EventKind kind, base::Instant now) {
   return event;
 }
 
-// SoftHSM2 serialises inside, and two threads do less than one (docs/DECISIONS.md); a network HSM wants them
-// all.
-hsm::DispatcherOptions dispatcher_options(const Config& config, const hsm::Token& token) {
-  hsm::DispatcherOptions options;
-  const bool soft = config.hsm.module.find("softhsm") != std::string::npos;
-  options.workers = config.hsm.sessions > 0 ? config.hsm.sessions : soft ? 1 : token.parallelism();
-  options.deadline = config.hsm.deadline;
-  return options;
-}
-
 }  // namespace
 
 base::Result<void> create_keys(hsm::Token& token) {
@@ -134,36 +120,6 @@ base::Result<void> create_keys(hsm::Token& token) {
   SIGILLO_TRY(const auto ca, token.generate_key({KeyLabels::ca, 1}, hsm::KeyType::ec_p384));
   static_cast<void>(ca);
   return base::ok();
-}
-
-base::Result<base::Secret> read_pin_file(const std::string& path) {
-  struct stat info {};
-  if (stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode))
-    return base::Error(Errc::pin_file, "the token PIN's file is not there");
-  if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-    return base::Error(Errc::pin_file, "the token PIN's file can be read by others: chmod 600");
-  if (info.st_size <= 0 || info.st_size > 256)
-    return base::Error(Errc::pin_file, "the token PIN's file is empty or too long");
-  base::Secret pin(static_cast<std::size_t>(info.st_size));
-  std::ifstream file(path, std::ios::binary);
-  file.rdbuf()->pubsetbuf(nullptr, 0);  // straight into locked memory
-  if (!file.read(reinterpret_cast<char*>(pin.writable().data()), info.st_size))
-    return base::Error(Errc::pin_file, "the token PIN's file can not be read");
-  std::size_t size = pin.size();
-  while (size > 0 && (pin.expose()[size - 1] == '\n' || pin.expose()[size - 1] == '\r')) --size;
-  if (size == 0) return base::Error(Errc::pin_file, "the token PIN's file is empty");
-  return base::Secret(pin.expose().first(size));
-}
-
-base::Result<std::unique_ptr<hsm::Token>> open_token(const HsmConfig& config) {
-  if (!config.softhsm2_conf.empty()) setenv("SOFTHSM2_CONF", config.softhsm2_conf.c_str(), 1);
-  SIGILLO_TRY(const auto pin, read_pin_file(config.pin_file));
-  hsm::TokenOptions options{
-      .module = config.module, .token_label = config.token_label, .token_serial = config.token_serial};
-  if (config.sessions > 0)
-    options.sessions_max = config.sessions + 2;  // the store's writer and the housekeeping have theirs
-  SIGILLO_TRY(auto token, hsm::Pkcs11Token::open(options, pin));
-  return std::unique_ptr<hsm::Token>(std::move(token));
 }
 
 base::Result<base::Secret> derive_page_key(hsm::Token& token) {
@@ -212,6 +168,7 @@ struct Assembly::Parts {
   Config config;
   std::unique_ptr<hsm::Token> token;
   std::unique_ptr<Anchor> anchor;
+  std::unique_ptr<TimedAnchor> timed_anchor;
   std::unique_ptr<hsm::Dispatcher> dispatcher;
   std::unique_ptr<sealed_store::Store> store;
   std::unique_ptr<sealed_store::RecordSealer> sealer;
@@ -239,6 +196,8 @@ Assembly::~Assembly() {
 base::Result<std::unique_ptr<Assembly>> Assembly::open(const Config& config, const base::Clock& clock) {
   auto parts = std::make_unique<Parts>();
   parts->config = config;
+  if (!profile_of(config.hsm).data_objects)
+    return base::Error(Errc::policy, "this module keeps no private data objects on its token, so no anchor");
   SIGILLO_TRY(parts->token, open_token(config.hsm));
   SIGILLO_CHECK(parts->token->self_test());
   std::map<std::uint16_t, hsm::KeyRef> verifiers;
@@ -254,12 +213,13 @@ base::Result<std::unique_ptr<Assembly>> Assembly::open(const Config& config, con
   parts->messages = std::make_unique<Messages>(std::get<Messages>(std::move(messages)));
 
   parts->anchor = std::make_unique<Anchor>(*parts->token, config.store.node);
+  parts->timed_anchor = std::make_unique<TimedAnchor>(*parts->anchor, config.hsm.deadline);
   SIGILLO_TRY(parts->store, sealed_store::SqlCipherStore::open(options_of(config), std::move(derived.store),
-                                                               *parts->anchor));
+                                                               *parts->timed_anchor));
   parts->sealer = std::make_unique<sealed_store::RecordSealer>(std::move(derived.record));
   parts->idempotency_key = std::move(derived.idempotency);
   parts->dispatcher =
-      std::make_unique<hsm::Dispatcher>(*parts->token, dispatcher_options(config, *parts->token));
+      std::make_unique<hsm::Dispatcher>(*parts->token, dispatcher_options(config.hsm, *parts->token));
   parts->verifier = std::make_unique<Verifier>(*parts->dispatcher, std::move(verifiers),
                                                config.policy.verifier.pbkdf2_iterations);
   parts->queue = std::make_unique<SubjectQueue>(*parts->dispatcher);
@@ -283,7 +243,7 @@ base::Result<std::unique_ptr<Assembly>> Assembly::open(const Config& config, con
   sealed_store::Changes changes{.events = {own_event(EventKind::started, p.engine->context().now())}};
   auto started = base::sync_wait(p.store->commit(std::move(changes)));
   if (!started) return started.error();
-  p.housekeeping = std::make_unique<Housekeeping>(*p.engine, *p.anchor);
+  p.housekeeping = std::make_unique<Housekeeping>(*p.engine, *p.timed_anchor, *p.token);
   return std::unique_ptr<Assembly>(new Assembly(std::move(parts)));
 }
 

@@ -120,6 +120,9 @@ class Loader {
       if (!present(key) || !floor_holds(key)) return error_;
     }
     if (!together()) return error_;
+    config_.hsm.allow_test_module |= config_.allow_weak_policy;
+    config_.hsm.refused_pin_file =
+        (std::filesystem::path(config_.store.path).parent_path() / "token-pin-refused").string();
     return config_;
   }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include <hsm/profile.hpp>
+
 namespace sigillo::appliance {
 namespace {
 
@@ -78,6 +80,22 @@ bool set_stretch(Config& config, std::string_view text) {
          iterations <= 1'000'000;
 }
 
+Duration& canary(Config& config) {
+  if (!config.hsm.canary) config.hsm.canary.emplace();
+  return *config.hsm.canary;
+}
+
+bool set_module_profile(Config& config, std::string_view text) {
+  if (text != "auto" && hsm::find_profile(text) == nullptr) return false;
+  config.hsm.profile = text;
+  return true;
+}
+
+bool valid_arguments(std::string_view text) {
+  return text.size() <= 1024 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c < 0x7f; });
+}
+
 std::int64_t unranked(Config&) {
   return 0;
 }
@@ -98,6 +116,10 @@ const ConfigKey kKeys[] = {
     {"hsm.token_serial", TextAt{AT(std::string, hsm.token_serial), valid_serial, "1 to 16 characters"}},
     {"hsm.softhsm2_conf", PathAt{AT(std::string, hsm.softhsm2_conf)}},
     {"hsm.pin_file", PathAt{AT(std::string, hsm.pin_file)}, Tighter::free, true},
+    {"hsm.profile", ChoiceAt{set_module_profile, unranked, "\"auto\", \"network\", \"nss\", \"p11-kit-remote\" or \"softhsm2\""}},
+    {"hsm.init_arguments", TextAt{AT(std::string, hsm.init_arguments), valid_arguments, "at most 1024 printable ASCII characters"}},
+    {"hsm.canary", DurationAt{canary}},
+    {"hsm.allow_test_module", FlagAt{AT(bool, hsm.allow_test_module)}},
     {"hsm.sessions", CountAt{AT(std::uint32_t, hsm.sessions), 1024}},
     {"hsm.deadline", DurationAt{AT(Duration, hsm.deadline)}},
 

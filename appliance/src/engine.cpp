@@ -94,8 +94,10 @@ ChannelPtr Engine::channel(Role role, const std::string& name, const base::Diges
 
 Readiness Engine::readiness() const {
   Readiness out;
-  if (!context_.dispatcher.healthy()) out.reasons.emplace_back("hsm-unavailable");
-  if (context_.store.trouble()) out.reasons.emplace_back("store-unavailable");
+  const auto trouble = context_.store.trouble();
+  const bool not_witnessed = trouble && trouble->is(sealed_store::Errc::not_witnessed);  // the HSM's fault
+  if (!context_.dispatcher.healthy() || not_witnessed) out.reasons.emplace_back("hsm-unavailable");
+  if (trouble && !not_witnessed) out.reasons.emplace_back("store-unavailable");
   if (fenced_) out.reasons.emplace_back("fenced");
   if (context_.clock.now() + kClockTolerance < context_.store.head().time)
     out.reasons.emplace_back("clock-behind-ledger");

@@ -140,8 +140,8 @@ bool write_atomically(const std::filesystem::path& path, const std::string& text
 
 }  // namespace
 
-Housekeeping::Housekeeping(Engine& engine, Anchor& anchor)
-    : engine_(engine), anchor_(anchor), thread_([this] { loop(); }) {}
+Housekeeping::Housekeeping(Engine& engine, TimedAnchor& anchor, const hsm::Token& token)
+    : engine_(engine), anchor_(anchor), token_(token), thread_([this] { loop(); }) {}
 
 Housekeeping::~Housekeeping() {
   {
@@ -177,8 +177,13 @@ void Housekeeping::round() {
   }
 }
 
+// A call that failed makes the appliance not ready, and then nobody sends it calls that could succeed: so it
+// makes one itself, once the token is there. While it is away nothing is asked of it.
 void Housekeeping::watch_hsm() {
-  const bool healthy = engine_.context().dispatcher.healthy();
+  auto& dispatcher = engine_.context().dispatcher;
+  if (!dispatcher.healthy() && token_.state() == hsm::TokenState::up)
+    static_cast<void>(base::sync_wait(dispatcher.random(8)));
+  const bool healthy = dispatcher.healthy();
   if (healthy == hsm_was_healthy_) return;
   hsm_was_healthy_ = healthy;
   base::log::warn(healthy ? "hsm-back" : "hsm-away");

@@ -9,14 +9,14 @@
 #include <mutex>
 #include <thread>
 
-#include "anchor.hpp"
 #include "engine.hpp"
+#include "timed_anchor.hpp"
 
 namespace sigillo::appliance {
 
 class Housekeeping {
  public:
-  Housekeeping(Engine& engine, Anchor& anchor);
+  Housekeeping(Engine& engine, TimedAnchor& anchor, const hsm::Token& token);
   ~Housekeeping();
 
  private:
@@ -27,7 +27,8 @@ class Housekeeping {
   void watch_hsm();
 
   Engine& engine_;
-  Anchor& anchor_;
+  TimedAnchor& anchor_;
+  const hsm::Token& token_;
   bool hsm_was_healthy_ = true;
   base::Instant next_checkpoint_{};
   std::mutex mutex_;

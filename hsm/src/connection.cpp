@@ -12,8 +12,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr auto kCanaryInterval =
-    std::chrono::seconds(20);  // below the shortest idle limit known: YubiHSM 2, 30 s
 constexpr auto kReloadInterval = std::chrono::seconds(30);
 constexpr milliseconds kBackoffFirst{500};
 constexpr milliseconds kBackoffMax{5'000};
@@ -35,10 +33,10 @@ Connection::Connection(const TokenOptions& options, std::unique_ptr<Module> modu
 base::Result<std::unique_ptr<Connection>> Connection::open(const TokenOptions& options,
                                                            const base::Secret& pin) {
   SIGILLO_TRY(auto module, Module::load(options.module));
-  SIGILLO_CHECK(module->initialize());
+  SIGILLO_CHECK(module->initialize(options.init_arguments));
   std::unique_ptr<Connection> connection(new Connection(options, std::move(module), pin.clone()));
   SIGILLO_CHECK(connection->connect());
-  connection->state_ = State::up;
+  connection->state_ = TokenState::up;
   connection->watcher_ = std::thread([raw = connection.get()] { raw->watch(); });
   return connection;
 }
@@ -58,11 +56,11 @@ Connection::~Connection() {
 
 base::Result<void> Connection::admit() const {
   switch (state_.load(std::memory_order_acquire)) {
-    case State::up:
+    case TokenState::up:
       return base::ok();
-    case State::down:
+    case TokenState::away:
       return base::Error(Errc::unavailable, "the device is away");
-    case State::refused:
+    case TokenState::refused:
       return base::Error(Errc::credential, "the token refused its PIN: an operator is needed");
   }
   return base::Error(Errc::unavailable, "a state outside the enum");
@@ -181,8 +179,8 @@ base::Result<void> Connection::log_in(const CK_TOKEN_INFO& token, CK_SESSION_HAN
 }
 
 void Connection::go_down(const char* why, unsigned long raw) {
-  State expected = State::up;
-  if (!state_.compare_exchange_strong(expected, State::down)) return;
+  TokenState expected = TokenState::up;
+  if (!state_.compare_exchange_strong(expected, TokenState::away)) return;
   pool_.shut();
   base::log::warn("hsm-down", {{"why", why}, {"raw", raw}});
   const std::lock_guard lock(watch_mutex_);
@@ -190,7 +188,7 @@ void Connection::go_down(const char* why, unsigned long raw) {
 }
 
 void Connection::refuse() {
-  state_ = State::refused;
+  state_ = TokenState::refused;
   pool_.shut();
   pin_.wipe();
   base::log::warn("hsm-pin-refused", {{"token", options_.token_label}});
@@ -200,16 +198,16 @@ void Connection::watch() {
   milliseconds backoff = kBackoffFirst;
   std::unique_lock lock(watch_mutex_);
   while (!stop_) {
-    const State before = state_;
-    const auto pause = before == State::down ? jittered(backoff) : milliseconds(kCanaryInterval);
+    const TokenState before = state_;
+    const auto pause = before == TokenState::away ? jittered(backoff) : milliseconds(options_.canary.ms);
     watch_wake_.wait_for(lock, pause, [&] { return stop_ || state_ != before; });
     if (stop_) return;
     lock.unlock();
-    if (state_ == State::down) {
-      const bool first = before != State::down;
+    if (state_ == TokenState::away) {
+      const bool first = before != TokenState::away;
       backoff = first ? kBackoffFirst : std::min(backoff * 2, kBackoffMax);
       if (revive()) backoff = kBackoffFirst;
-    } else if (state_ == State::up) {
+    } else if (state_ == TokenState::up) {
       (void)call(Retry::idempotent, [](Lease& lease) {
         std::array<base::Byte, 8> sample{};
         return lease.check(Function::random,
@@ -231,7 +229,7 @@ bool Connection::revive() {
       (!reloaded_once_ || now - reloaded_ >= kReloadInterval)) {
     pool_.forget_sessions();
     module_->finalize();
-    done = module_->initialize();
+    done = module_->initialize(options_.init_arguments);
     if (done) done = connect();
     if (done) {
       reloaded_ = now;
@@ -240,7 +238,7 @@ bool Connection::revive() {
     }
   }
   if (done) {
-    state_ = State::up;
+    state_ = TokenState::up;
     base::log::info("hsm-up", {{"token", options_.token_label}});
   }
   pool_.resume();

@@ -43,9 +43,10 @@ class Connection {
   }
 
   std::size_t parallelism() const { return pool_.limit(); }
+  CK_SLOT_ID slot() const { return pool_.slot(); }
+  TokenState state() const { return state_.load(std::memory_order_acquire); }
 
  private:
-  enum class State : std::uint8_t { up, down, refused };
   Connection(const TokenOptions& options, std::unique_ptr<Module> module, base::Secret pin);
 
   base::Result<void> admit() const;
@@ -70,7 +71,7 @@ class Connection {
   std::unique_ptr<Module> module_;
   base::Secret pin_;
   SessionPool pool_;
-  std::atomic<State> state_{State::down};
+  std::atomic<TokenState> state_{TokenState::away};
 
   std::mutex recovery_;  // one recovery at a time; guards pin_ and the reload's time
   std::chrono::steady_clock::time_point reloaded_{};

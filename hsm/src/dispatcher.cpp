@@ -26,6 +26,9 @@ class Job {
   virtual void give_late() = 0;  // on the deadline thread, once it has claimed the job
   bool pending() const { return state_ == JobState::pending; }
   steady_clock::time_point deadline() const { return deadline_; }
+  // Of the dispatcher, under its lock: whether a worker has begun it, and has not come back in time.
+  bool started = false;
+  bool stuck = false;
   bool claim(JobState to) {
     JobState expected = JobState::pending;
     return state_.compare_exchange_strong(expected, to);
@@ -111,11 +114,26 @@ class Dispatcher::Impl {
   }
 
   void submit_hop(base::Resume<bool> resume) {
-    // Not bounded: whoever hops was admitted before, and has a charge in the ledger to settle.
+    // Not bounded: whoever hops was admitted before, and has a charge in the ledger to settle. With every
+    // worker lost in the module, the deadline thread, which never enters it, stands in.
+    {
+      const std::lock_guard lock(mutex_);
+      if (all_stuck()) {
+        const auto job = [] { return true; };
+        errands_.push_back(std::make_shared<CallJob<bool, decltype(job)>>(steady_clock::time_point::max(),
+                                                                          job, false, resume));
+        finish_.notify_one();
+        return;
+      }
+    }
     enqueue<bool>([] { return true; }, false, resume, SIZE_MAX, false);
   }
 
-  bool healthy() const { return healthy_; }
+  bool healthy() const {
+    if (!healthy_ || token_.state() != TokenState::up) return false;
+    const std::lock_guard lock(mutex_);
+    return !all_stuck();
+  }
   std::uint64_t calls() const { return calls_; }
 
  private:
@@ -127,7 +145,10 @@ class Dispatcher::Impl {
     auto job = std::make_shared<CallJob<T, Call>>(deadline, std::move(call), std::move(when_late), resume);
     {
       const std::lock_guard lock(mutex_);
-      if (queue_.size() < queue_max && workers_left_ > 0) {
+      // 1. the module hangs in every worker; 2. each new call would wait for its whole deadline, to learn
+      // what is known already. So it fails at once, until a worker has come back.
+      const bool possible = workers_left_ > 0 && (queue_max == SIZE_MAX || !all_stuck());
+      if (queue_.size() < queue_max && possible) {
         while (!waiting_.empty() && !waiting_.front()->pending()) waiting_.pop_front();
         waiting_.push_back(job);
         queue_.push_back(std::move(job));
@@ -137,7 +158,6 @@ class Dispatcher::Impl {
       queued_.notify_one();
       return;
     }
-    healthy_ = false;
     resume(std::move(when_full));
   }
 
@@ -148,12 +168,29 @@ class Dispatcher::Impl {
       if (queue_.empty()) break;
       auto job = std::move(queue_.front());
       queue_.pop_front();
+      job->started = true;
       lock.unlock();
       if (job->pending()) job->run();
+      lock.lock();
+      if (job->stuck) --stuck_;
+      lock.unlock();
       job.reset();
       lock.lock();
     }
     --workers_left_;
+  }
+
+  bool all_stuck() const { return stuck_ >= std::max<std::size_t>(options_.workers, 1); }
+
+  // Under the lock. An expiry in the queue says that there is much to do, one in the module that it is away.
+  bool expire(Job& job) {
+    if (!job.claim(JobState::expired)) return false;
+    if (job.started) {
+      job.stuck = true;
+      ++stuck_;
+      healthy_ = false;
+    }
+    return true;
   }
 
   // All deadlines are equally long, so the queue is in their order, and nothing queued while this thread
@@ -161,6 +198,15 @@ class Dispatcher::Impl {
   void watch_deadlines() {
     std::unique_lock lock(mutex_);
     while (!finished_) {
+      if (!errands_.empty()) {
+        auto errand = std::move(errands_.front());
+        errands_.pop_front();
+        lock.unlock();
+        errand->run();
+        errand.reset();
+        lock.lock();
+        continue;
+      }
       while (!waiting_.empty() && !waiting_.front()->pending()) waiting_.pop_front();
       const auto now = steady_clock::now();
       if (waiting_.empty() || waiting_.front()->deadline() > now) {
@@ -171,11 +217,9 @@ class Dispatcher::Impl {
       }
       const auto job = std::move(waiting_.front());
       waiting_.pop_front();
+      const bool expired = expire(*job);
       lock.unlock();
-      if (job->claim(JobState::expired)) {
-        healthy_ = false;
-        job->give_late();
-      }
+      if (expired) job->give_late();
       lock.lock();
     }
   }
@@ -207,11 +251,13 @@ class Dispatcher::Impl {
   std::atomic<bool> healthy_{true};
   std::atomic<std::uint64_t> calls_{0};
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable queued_;
   std::condition_variable finish_;
   std::deque<std::shared_ptr<Job>> queue_;    // for the workers
   std::deque<std::shared_ptr<Job>> waiting_;  // for the deadline thread, by deadline
+  std::deque<std::shared_ptr<Job>> errands_;  // hops that no worker is left for
+  std::size_t stuck_ = 0;                     // workers whose call has passed its deadline and not returned
   bool stopping_ = false;
   bool finished_ = false;
   std::size_t workers_left_ = 0;

@@ -61,10 +61,15 @@ Module::~Module() {
   if (ours_) finalize();
 }
 
-base::Result<void> Module::initialize() {
-  CK_C_INITIALIZE_ARGS arguments{};
-  arguments.flags = CKF_OS_LOCKING_OK;
-  const CK_RV rv = functions_->C_Initialize(&arguments);
+base::Result<void> Module::initialize(const std::string& arguments) {
+  // NSS reads its string where the standard has pReserved, and a pointer more behind it.
+  struct {
+    CK_C_INITIALIZE_ARGS standard{};
+    void* more = nullptr;
+  } given;
+  given.standard.flags = CKF_OS_LOCKING_OK;
+  if (!arguments.empty()) given.standard.pReserved = const_cast<char*>(arguments.c_str());
+  const CK_RV rv = functions_->C_Initialize(&given.standard);
   if (classify(Function::initialize, rv) != RvClass::ok) return to_error(Function::initialize, rv);
   if (rv == CKR_OK) ours_ = true;
   return base::ok();
@@ -107,6 +112,25 @@ base::Result<CK_SLOT_ID> Module::find_slot(const std::string& label, const std::
   }
   if (!found) return base::Error(Errc::no_such_token, "no token has this label and serial number");
   return *found;
+}
+
+base::Result<TokenIdentity> read_identity(const Module& module, CK_SLOT_ID slot) {
+  CK_INFO library{};
+  if (const CK_RV rv = module->C_GetInfo(&library); rv != CKR_OK) return to_error(Function::token_info, rv);
+  CK_TOKEN_INFO token{};
+  if (const CK_RV rv = module->C_GetTokenInfo(slot, &token); rv != CKR_OK)
+    return to_error(Function::token_info, rv);
+  const auto version = [](const CK_VERSION& v) {
+    return std::to_string(v.major) + '.' + std::to_string(v.minor);
+  };
+  return TokenIdentity{
+      .library = trimmed(library.manufacturerID) + ", " + trimmed(library.libraryDescription),
+      .library_version = version(library.libraryVersion),
+      .manufacturer = trimmed(token.manufacturerID),
+      .model = trimmed(token.model),
+      .serial = trimmed(token.serialNumber),
+      .label = trimmed(token.label),
+      .firmware = version(token.firmwareVersion)};
 }
 
 }  // namespace sigillo::hsm

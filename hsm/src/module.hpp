@@ -7,6 +7,8 @@
 #include <memory>
 #include <string>
 
+#include <hsm/pkcs11_token.hpp>
+
 #include "rv.hpp"
 
 namespace sigillo::hsm {
@@ -19,8 +21,9 @@ class Module {
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
 
-  base::Result<void> initialize();  // C_Initialize with CKF_OS_LOCKING_OK
-  void finalize();                  // C_Finalize; its answer is of no use
+  // C_Initialize with CKF_OS_LOCKING_OK, and the module's own arguments where it wants some.
+  base::Result<void> initialize(const std::string& arguments = {});
+  void finalize();  // C_Finalize; its answer is of no use
 
   // The one slot whose token has this label and, unless empty, this serial number. Never by slot number: an
   // HA pair and SoftHSM2 renumber theirs. Errc::no_such_token where there is none, or more than one.
@@ -44,5 +47,8 @@ std::string trimmed(const unsigned char (&field)[N]) {
   text.resize(text.find_last_not_of(std::string_view(" \0", 2)) + 1);
   return text;
 }
+
+// CK_INFO and CK_TOKEN_INFO as texts.
+base::Result<TokenIdentity> read_identity(const Module& module, CK_SLOT_ID slot);
 
 }  // namespace sigillo::hsm

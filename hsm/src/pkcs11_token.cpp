@@ -19,6 +19,11 @@ bool well_formed(const KeyId& id) {
 
 }  // namespace
 
+bool is_wrong_pin(const base::Error& error) {
+  return error.is(Errc::credential) && (error.raw() == CKR_PIN_INCORRECT || error.raw() == CKR_PIN_INVALID ||
+                                        error.raw() == CKR_PIN_LEN_RANGE);
+}
+
 Pkcs11Token::Pkcs11Token(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Pkcs11Token::~Pkcs11Token() = default;
 
@@ -121,6 +126,16 @@ base::Result<std::vector<DataObject>> Pkcs11Token::list_data(const std::string& 
 base::Result<void> Pkcs11Token::destroy_data(DataHandle handle) {
   const auto work = [&](Lease& lease) { return impl_->data.destroy(lease, handle); };
   return impl_->with_objects(Retry::only_if_nothing_was_done, work);
+}
+
+base::Result<TokenIdentity> Pkcs11Token::identity() {
+  return impl_->connection->call(Retry::idempotent, [&](Lease& lease) -> base::Result<TokenIdentity> {
+    return read_identity(lease.module(), impl_->connection->slot());
+  });
+}
+
+TokenState Pkcs11Token::state() const {
+  return impl_->connection->state();
 }
 
 std::size_t Pkcs11Token::parallelism() const {

@@ -178,6 +178,11 @@ std::uint64_t SessionPool::generation() const {
   return generation_;
 }
 
+CK_SLOT_ID SessionPool::slot() const {
+  const std::lock_guard lock(mutex_);
+  return slot_;
+}
+
 std::size_t SessionPool::limit() const {
   const std::lock_guard lock(mutex_);
   return limit_;

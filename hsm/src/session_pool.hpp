@@ -80,6 +80,7 @@ class SessionPool {
 
   std::uint64_t generation() const;
   std::size_t limit() const;
+  CK_SLOT_ID slot() const;
 
  private:
   friend class Lease;

@@ -28,6 +28,15 @@ base::Secret message(std::string_view text) {
   return base::Secret(base::view(text));
 }
 
+// The event is that a worker has come back out of the module.
+base::Result<base::Digest> once_a_worker_is_back(Dispatcher& dispatcher, KeyRef key) {
+  for (;;) {
+    auto answer = sync_wait(dispatcher.hmac(key, message("x")));
+    if (answer || !answer.error().is(Errc::unavailable)) return answer;
+    std::this_thread::yield();
+  }
+}
+
 class DispatcherTest : public ::testing::Test {
  protected:
   FakeToken token_;
@@ -69,8 +78,31 @@ TEST_F(DispatcherTest, ACallThatHangsEndsAtItsDeadlineAndItsLateAnswerIsLost) {
   EXPECT_FALSE(dispatcher.healthy());
   token_.await_hanging(1);  // still inside, after its caller went on
   token_.heal();
-  const auto next = sync_wait(dispatcher.hmac(mac_, message("x")));
+  const auto next = once_a_worker_is_back(dispatcher, mac_);
   ASSERT_TRUE(next);
+  EXPECT_TRUE(dispatcher.healthy());
+}
+
+TEST_F(DispatcherTest, WithEveryWorkerLostInTheModuleCallsFailAtOnceAndHopsGoOn) {
+  Dispatcher dispatcher(token_, {.workers = 2, .deadline = {50}});
+  token_.hang(Call::hmac);
+  auto first = launch(dispatcher.hmac(mac_, message("x")));
+  EXPECT_TRUE(first.get().error().is(Errc::deadline));
+  EXPECT_FALSE(dispatcher.healthy());
+  EXPECT_TRUE(sync_wait(dispatcher.random(8))) << "one worker is left";
+  EXPECT_TRUE(dispatcher.healthy());
+  auto second = launch(dispatcher.hmac(mac_, message("x")));
+  EXPECT_TRUE(second.get().error().is(Errc::deadline));
+  EXPECT_FALSE(dispatcher.healthy());
+  for (int i = 0; i < 100; ++i) {
+    const auto refused = sync_wait(dispatcher.random(8));
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(Errc::unavailable)) << "at once, not at its deadline";
+    EXPECT_TRUE(sync_wait(dispatcher.hop())) << "who has a charge to settle goes on";
+  }
+  EXPECT_EQ(token_.count(Call::random), 1U);
+  token_.heal();
+  EXPECT_TRUE(once_a_worker_is_back(dispatcher, mac_));
   EXPECT_TRUE(dispatcher.healthy());
 }
 
@@ -85,7 +117,7 @@ TEST_F(DispatcherTest, WhatExpiredInTheQueueIsNeverBegun) {
   EXPECT_TRUE(queued.get().error().is(Errc::deadline));
   EXPECT_FALSE(hop.get());
   token_.heal();
-  EXPECT_TRUE(sync_wait(dispatcher.hmac(mac_, message("x"))));
+  EXPECT_TRUE(once_a_worker_is_back(dispatcher, mac_));
   EXPECT_EQ(token_.count(Call::random), 0U);
 }
 
@@ -100,6 +132,7 @@ TEST_F(DispatcherTest, BeyondTheQueuesBoundACallIsRefusedAtOnce) {
   ASSERT_FALSE(third);
   EXPECT_TRUE(third.error().is(Errc::unavailable));
   auto hop = launch(dispatcher.hop());
+  EXPECT_TRUE(dispatcher.healthy()) << "overload is no illness";
   token_.heal();
   EXPECT_TRUE(hung.get() && first.get() && second.get());
   EXPECT_TRUE(hop.get()) << "one who must settle a charge is not refused";
@@ -173,7 +206,7 @@ TEST_F(DispatcherTest, AtTheDeadlineEitherWinsAndNeverBoth) {
     const auto result = one.get();
     if (result)
       ++good;
-    else if (result.error().is(Errc::deadline))
+    else if (result.error().is(Errc::deadline) || result.error().is(Errc::unavailable))
       ++late;
   }
   EXPECT_EQ(good + late, all.size());

@@ -24,8 +24,13 @@ struct StoreConfig {
 };
 struct HsmConfig {
   std::string module, token_label, token_serial, softhsm2_conf, pin_file;
-  std::uint32_t sessions = 0;  // 0: the module profile's
+  std::string profile = "auto";  // a module profile's name, or by the module's file
+  std::string init_arguments;    // for C_Initialize, where the module wants some
+  std::uint32_t sessions = 0;    // calls at once; 0: the module profile's
   base::Duration deadline = base::seconds(5);
+  std::optional<base::Duration> canary;  // else 20 s, or less where the profile's idle limit wants it
+  bool allow_test_module = false;        // SoftHSM2 and kin; true on a development appliance
+  std::string refused_pin_file;          // beside the store: which PIN is not tried again
 };
 enum class AnchorMode : std::uint8_t { strict, interval };
 struct AnchorConfig {

@@ -37,8 +37,8 @@ class Dispatcher {
   // may work.
   base::Task<bool> hop();
 
-  // For health: calls refused or expired since the last one that succeeded, and whether the last call
-  // succeeded.
+  // For health: the token is there, the last call succeeded, and not every worker waits for one that does not
+  // come back (then calls are refused at once). A full queue is overload, and no fault of the HSM's.
   bool healthy() const;
   // HSM calls begun since start, by kind; the same-work test and the bench count with it.
   std::uint64_t calls() const;

@@ -21,6 +21,14 @@ struct TokenOptions {
       8;  // bound of the pool; the token's own ulMaxRwSessionCount lowers it
           // 1 serialises a module that hangs under parallel calls (p11-kit 0.24's client)
   base::Duration session_wait = base::seconds(2);
+  base::Duration canary = base::seconds(20);  // a call on a timer: keeps sessions, finds a device that went
+  std::string init_arguments;                 // for C_Initialize, where the module wants some (NSS)
+};
+
+// What the module and the token say of themselves.
+struct TokenIdentity {
+  std::string library, library_version;                      // CK_INFO
+  std::string manufacturer, model, serial, label, firmware;  // CK_TOKEN_INFO
 };
 
 class Pkcs11Token final : public Token {
@@ -30,6 +38,8 @@ class Pkcs11Token final : public Token {
   static base::Result<std::unique_ptr<Pkcs11Token>> open(const TokenOptions& options,
                                                          const base::Secret& pin);
   ~Pkcs11Token() override;
+
+  base::Result<TokenIdentity> identity();
 
   base::Result<void> random(std::span<base::Byte> out) override;
   base::Result<base::Digest> hmac(KeyRef key, base::ByteView message) override;
@@ -43,6 +53,7 @@ class Pkcs11Token final : public Token {
   base::Result<std::vector<DataObject>> list_data(const std::string& label) override;
   base::Result<void> destroy_data(DataHandle handle) override;
   base::Result<void> self_test() override;
+  TokenState state() const override;
   std::size_t parallelism() const override;
 
  private:
@@ -50,6 +61,10 @@ class Pkcs11Token final : public Token {
   explicit Pkcs11Token(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+// Whether a token refused the PIN itself; Errc::credential also says that it would lock, and that none was
+// tried.
+bool is_wrong_pin(const base::Error& error);
 
 // C_InitToken and C_InitPIN on the first uninitialised slot: a new token of that label, its SO PIN and its
 // user PIN. Errc::already_exists where a token of the label is there.

@@ -57,6 +57,13 @@ class KeyRef {
   std::uint32_t slot_ = 0;
 };
 
+// Whether the token can be asked just now. It is known without asking it.
+enum class TokenState : std::uint8_t {
+  up,
+  away,     // device, token or login gone; it is looked for, and calls fail at once
+  refused,  // the token refused its PIN, or would lock at the next wrong one: an operator is needed
+};
+
 using DataHandle = std::uint64_t;
 struct DataObject {
   DataHandle handle;
@@ -97,6 +104,7 @@ class Token {
   // destroyed.
   virtual base::Result<void> self_test() = 0;
 
+  virtual TokenState state() const { return TokenState::up; }
   // Sessions that work in parallel at most: the bound of the pool.
   virtual std::size_t parallelism() const = 0;
 };
