@@ -36,7 +36,7 @@ THIRD_PARTY = [
     (r"spdlog/", ["base/"]),
     (r"libgfshare", ["base/src/shares.cpp"]),
     (r"qrencode", ["provisioning/src/"]),
-    (r"CLI/", ["provisioning/", "api/src/main.cpp", "channels/src/main.cpp"]),
+    (r"CLI/", ["bench/", "provisioning/", "api/src/main.cpp", "channels/src/main.cpp"]),
     (r"prometheus/", ["api/"]),
 ]
 

@@ -1,0 +1,177 @@
+"""The programs that are measured: an appliance, the peer, the load. Nothing here decides what is measured."""
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BIN = ROOT / "build" / "bin"
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Failed(Exception):
+    pass
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def run(*command, seconds=600, **more):
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=seconds, check=False, **more)
+    if done.returncode != 0:
+        raise Failed(f"{' '.join(map(str, command[:3]))} ... ended with {done.returncode}: {done.stderr.strip()[-400:]}")
+    return done.stdout
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def memory_mib(pid):
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
+
+
+def bytes_in(folder):
+    return sum(path.stat().st_size for path in pathlib.Path(folder).iterdir() if path.is_file())
+
+
+class Server:
+    """A program that serves until it is told to stop."""
+
+    def __init__(self, command, log, environment=None):
+        self.log = open(log, "ab")
+        self.process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=self.log,
+                                        env={**os.environ, **(environment or {})})
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def stop(self, seconds=60):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+        self.log.close()
+
+
+class Appliance:
+    """A filled development appliance in a folder, and what is known of its people."""
+
+    def __init__(self, folder, active, provisional, seed=1):
+        self.folder, self.active, self.provisional, self.seed = pathlib.Path(folder), active, provisional, seed
+        self.server = None
+
+    @property
+    def subjects(self):
+        return self.active + self.provisional
+
+    def state(self, **changes):
+        """What the walks have used up: a number of wrong guesses a person, each activation once."""
+        path = self.folder / "bench.json"
+        known = json.loads(path.read_text()) if path.exists() else {"wrong": 0, "issue": 0, "activate": 0, "run": 1}
+        if changes:
+            known.update(changes)
+            path.write_text(json.dumps(known))
+        return known
+
+    def worn_out(self):
+        known = self.state()
+        return known["wrong"] > 6 * self.active or self.provisional - known["activate"] < self.provisional // 4
+
+    def fill(self, say):
+        whole = self.folder / "filled"
+        if whole.exists() and whole.read_text() == f"{self.active} {self.provisional}" and not self.worn_out():
+            return
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        say(f"Filling an appliance with {self.subjects:,} subjects ...")
+        self.port, self.monitor = free_port(), free_port()
+        run(BIN / "sigillo", "dev-init", self.folder, "--listen", f"127.0.0.1:{self.port}", "--monitor",
+            f"127.0.0.1:{self.monitor}")
+        config = self.folder / "sigillo.toml"
+        # Guesses without delays up to the limit, so that wrong ones can be measured; all else as it comes.
+        config.write_text(config.read_text() + "\n[policy.guess]\ndelay_from = 11\n")
+        before = bytes_in(self.folder / "store")
+        began = time.monotonic()
+        run(BIN / "bench_fill", config, "--active", self.active, "--provisional", self.provisional, "--seed", self.seed,
+            seconds=3600)
+        known = {"fill_seconds": time.monotonic() - began, "bytes": bytes_in(self.folder / "store") - before}
+        self.state(**known)
+        whole.write_text(f"{self.active} {self.provisional}")
+
+    def config(self, changes=None):
+        """The configuration with other values: {"anchor": {"mode": '"interval"'}}."""
+        text = (self.folder / "sigillo.toml").read_text()
+        self.port = int(re.search(r'listen = ".*:(\d+)"', text)[1])
+        for table, keys in (changes or {}).items():
+            for key, value in keys.items():
+                line = f"{key} = {value}\n"
+                section = re.search(rf"^\[{re.escape(table)}\]\n((?:[^\[].*\n|\n)*)", text, re.M)
+                if not section:
+                    text += f"\n[{table}]\n{line}"
+                elif re.search(rf"^{key} = .*\n", section[1], re.M):
+                    changed = re.sub(rf"^{key} = .*\n", lambda _: line, section[0], flags=re.M)
+                    text = text[:section.start()] + changed + text[section.end():]
+                else:
+                    text = text[:section.start()] + f"[{table}]\n{line}" + section[1] + text[section.end():]
+        path = self.folder / "bench.toml"
+        path.write_text(text)
+        return path
+
+    def start(self, changes=None, environment=None):
+        """Seconds until it serves."""
+        began = time.monotonic()
+        self.server = Server([BIN / "sigillod", "--config", self.config(changes)], self.folder / "sigillod.log", environment)
+        line = self.server.process.stdout.readline()
+        if b"ready" not in line:
+            raise Failed(f"the appliance did not start; its log is {self.folder}/sigillod.log")
+        return time.monotonic() - began
+
+    @contextlib.contextmanager
+    def running(self, changes=None, environment=None):
+        self.start(changes, environment)
+        try:
+            yield self
+        finally:
+            self.server.stop()
+
+    def load(self, mode, connections=64, seconds=5, rate=0, warm_up=1.5):
+        known = self.state()
+        channel = self.folder / "channels" / "portal"
+        first = {"issue": known["issue"], "activate": known["activate"], "wrong": known["wrong"],
+                 "unknown": known["wrong"]}.get(mode, known["run"] * 1_000_003)
+        before = cpu_seconds(self.server.pid)
+        out = load(mode, self.port, self.folder / "ca.pem", self, connections, seconds, rate, warm_up,
+                   "--cert", channel / "cert.pem", "--key", channel / "key.pem", "--first", first, "--run", known["run"])
+        out["server_cpu_us"] = (cpu_seconds(self.server.pid) - before) * 1e6 / max(out["asked"], 1)
+        used = {mode: known[mode] + out["asked"]} if mode in ("issue", "activate", "wrong") else {}
+        self.state(run=known["run"] + 1, **used)
+        return out
+
+
+def load(mode, port, ca, people, connections, seconds, rate, warm_up, *more):
+    command = [BIN / "bench_load", mode, "--port", port, "--ca", ca, "--connections", connections, "--seconds", seconds,
+               "--warm-up", warm_up, "--rate", rate, "--seed", people.seed, "--active", people.active, "--provisional",
+               people.provisional, *more]
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=seconds + warm_up + 120, check=False)
+    if not done.stdout:
+        raise Failed(f"the load \"{mode}\" ended with {done.returncode}: {done.stderr.strip()}")
+    return json.loads(done.stdout)
