@@ -91,11 +91,8 @@ base::Task<Reply> matched(Session& session, Loaded& loaded, ChargedAttempt attem
         auto to = destination(request.contacts.email ? Medium::email : Medium::pec, request.contacts);
         LinkOrder order{true, index, record.credential, request.subject.hint(), std::move(*to)};
         auto sent = co_await send_link(session, changes, std::move(order));
-        if (auto* reply = std::get_if<Reply>(&sent)) {
-          NotEvaluated undone{std::move(attempt), base::Error(hsm::Errc::unavailable, "recovery link")};
-          static_cast<void>(session.not_evaluated(std::move(undone), "recovery"));
-          co_return std::move(*reply);
-        }
+        if (auto* reply = std::get_if<Reply>(&sent))
+          co_return co_await session.settle_outage(std::move(attempt), GuardValue{}, std::move(*reply));
         const Id id = std::get<Id>(sent);
         record.recovery = id;
         changes.puts.push_back(put_subject(session.context(), index, record));
@@ -153,11 +150,8 @@ base::Task<Reply> run(Session& session, const ConfirmRecovery& request) {
   IssueOrder order{index, right.link.subject_hint, asked.way, std::get<lifecycle::IssueDecision>(decision),
                    std::get<std::vector<Leg>>(std::move(legs))};
   auto issued = co_await issue(session, changes, std::move(record), std::move(order));
-  if (auto* reply = std::get_if<Reply>(&issued)) {
-    NotEvaluated undone{std::move(right.attempt), base::Error(hsm::Errc::unavailable, "recovery")};
-    static_cast<void>(session.not_evaluated(std::move(undone), "recovery-token"));
-    co_return std::move(*reply);
-  }
+  if (auto* reply = std::get_if<Reply>(&issued))
+    co_return co_await session.settle_outage(std::move(right.attempt), GuardValue{}, std::move(*reply));
   auto& done = std::get<IssuedCredential>(issued);
   auto event = session.event(EventKind::recovered, index, EventOutcome::verified, done.answer.credential_id);
   set_count(session, event, index, lifecycle::CountEffect::end_all);

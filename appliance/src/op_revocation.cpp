@@ -63,11 +63,8 @@ base::Task<Reply> run(Session& session, const Revoke& request) {
   auto to = destination(request.contact.email ? Medium::email : Medium::pec, request.contact);
   LinkOrder order{false, index, record.credential, request.subject.hint(), std::move(*to)};
   auto sent = co_await send_link(session, changes, std::move(order));
-  if (auto* reply = std::get_if<Reply>(&sent)) {
-    NotEvaluated undone{std::move(evaluated.attempt), base::Error(hsm::Errc::unavailable, "revocation link")};
-    static_cast<void>(session.not_evaluated(std::move(undone), where.endpoint));
-    co_return std::move(*reply);
-  }
+  if (auto* reply = std::get_if<Reply>(&sent))
+    co_return co_await session.settle_outage(std::move(evaluated.attempt), GuardValue{}, std::move(*reply));
   const Id id = std::get<Id>(sent);
   record.revocation = id;
   changes.puts.push_back(put_subject(session.context(), index, record));
@@ -102,10 +99,8 @@ base::Task<Reply> run(Session& session, const ConfirmRevocation& request) {
   auto done =
       co_await end_credential(session, changes, index, record, std::get<SubjectRecord>(std::move(ended)),
                               right.link.subject_hint, NoticeEvent::revoked);
-  if (!done) {
-    NotEvaluated undone{std::move(right.attempt), done.error()};
-    co_return session.not_evaluated(std::move(undone), "revocation-token");
-  }
+  if (!done)
+    co_return co_await session.settle_outage(std::move(right.attempt), GuardValue{}, outage_of(done.error()));
   Answer answer(RevokedNow{true});
   co_return co_await session.settle(std::move(right.attempt), GuardValue{}, EventOutcome::verified,
                                     std::move(changes), std::move(answer));

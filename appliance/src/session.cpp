@@ -141,12 +141,17 @@ base::Task<Reply> Session::settle_rejected(ChargedAttempt attempt, guard::Limits
 
 base::Task<Reply> Session::settle_outage(Accepted accepted, const base::Error& cause) {
   const GuardValue count = accepted.decision.clears_count ? GuardValue{} : accepted.attempt.before();
-  auto settled = event(EventKind::settle, accepted.attempt.key().subject, EventOutcome::outage);
-  settled.attempt = accepted.attempt.seq();
-  settled.guard.emplace(accepted.attempt.key(), count);
+  co_return co_await settle_outage(std::move(accepted.attempt), count, outage_of(cause));
+}
+
+base::Task<Reply> Session::settle_outage(ChargedAttempt attempt, GuardValue count, Reply answer) {
+  auto settled = event(EventKind::settle, attempt.key().subject, EventOutcome::outage);
+  settled.attempt = attempt.seq();
+  settled.guard.emplace(attempt.key(), count);
   Changes changes{.events = {std::move(settled)}, .witnessed = false};
-  auto committed = co_await context_.store.settle(std::move(accepted.attempt), std::move(changes));
-  co_return outage_of(committed ? cause : committed.error());
+  auto committed = co_await context_.store.settle(std::move(attempt), std::move(changes));
+  if (!committed) co_return outage_of(committed.error());
+  co_return answer;
 }
 
 base::Task<Reply> Session::commit(Changes changes, Answer answer, bool secret) {

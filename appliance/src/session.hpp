@@ -75,6 +75,9 @@ class Session {
   Reply answer(const Answer& answer) const { return call_.render(answer); }
   // Right, but what was to follow failed: the count is settled as right, the caller gets the outage.
   base::Task<Reply> settle_outage(Accepted accepted, const base::Error& cause);
+  // As above for what is no PIN: a right token, card or contacts end their counter. `answer` is what the
+  // caller gets.
+  base::Task<Reply> settle_outage(ChargedAttempt attempt, GuardValue count, Reply answer);
 
   // ---- Idempotency-Key
   // ----------------------------------------------------------------------------------------------
