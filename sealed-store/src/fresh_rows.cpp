@@ -7,22 +7,24 @@
 namespace sigillo::sealed_store {
 namespace {
 
-std::uint32_t tag_of(const RecordKey& key) {
+constexpr int kPrintBits = 40;
+
+Bucket::Mark tag_of(const RecordKey& key) {
   const auto low = base::read_be<std::uint64_t>(base::ByteView(key.id).subspan(2));
   const auto high = base::read_be<std::uint64_t>(base::ByteView(key.id).subspan(8));
   const auto mixed = (low ^ (high * 0x9e3779b97f4a7c15u) ^ key.table) * 0xd6e8feb86659fd93u;
-  return static_cast<std::uint32_t>(mixed >> 32);
+  return mixed >> kPrintBits;
 }
 
 Bucket::Mark mark_of(const RecordKey& key, const Lanes& row) {
-  return {tag_of(key), static_cast<std::uint32_t>(row.lane[0] >> 32),
-          static_cast<std::uint32_t>(row.lane[0])};
+  return tag_of(key) << kPrintBits | row.lane[0] >> (64 - kPrintBits);
 }
 
 }  // namespace
 
 bool Bucket::knows(const RecordKey& key) const {
-  return std::ranges::find(marks, tag_of(key), &Mark::tag) != marks.end();
+  const auto tag = [](Mark mark) { return mark >> kPrintBits; };
+  return std::ranges::find(marks, tag_of(key), tag) != marks.end();
 }
 
 bool Bucket::holds(const RecordKey& key, const Lanes& row) const {
@@ -48,7 +50,7 @@ bool FreshRows::install(std::uint16_t id, Bucket loaded) {
   auto& bucket = buckets_[id];
   if (bucket.hash != loaded.hash) return false;
   if (bucket.verified) return true;
-  bucket.marks = std::move(loaded.marks);
+  bucket.marks.assign(loaded.marks.begin(), loaded.marks.end());  // as many as there are, and none to spare
   bucket.verified = true;
   return true;
 }

@@ -1,5 +1,5 @@
 // FreshRows: what memory knows of the record table, so that an older row or page is recognised. 65,536
-// buckets by the first two bytes of the id; of each the set hash (always), and a 12-byte mark per row (once
+// buckets by the first two bytes of the id; of each the set hash (always), and an 8-byte mark per row (once
 // the bucket was checked against the disk, at its first use after start). The hashes' root is what the ledger
 // carries. Attack it stops: (1) copy a page or row, (2) spend the guesses or revoke the credential, (3) put
 // the copy back, with or without a restart: the page authenticates, for it is genuine; its fingerprint is not
@@ -13,14 +13,11 @@
 namespace sigillo::sealed_store {
 
 struct Bucket {
-  // 32 bits that name the row, 64 of its fingerprint: two rows of a bucket may share a tag, and then a
-  // missing row is decided by reading the whole bucket. A fingerprint can not be searched for: it is keyed.
-  struct Mark {
-    std::uint32_t tag;
-    std::uint32_t high;
-    std::uint32_t low;
-    bool operator==(const Mark&) const = default;
-  };
+  // 24 bits that name the row, 40 of its fingerprint: two rows of a bucket may share a tag, and then a
+  // missing row is decided by reading the whole bucket. A fingerprint can not be searched for, it is keyed;
+  // an old row that is put back meets its own by one chance in 2^40, and each try that does not raises the
+  // alarm.
+  using Mark = std::uint64_t;
 
   static std::uint16_t of(const RecordKey& key) { return base::read_be<std::uint16_t>(key.id); }
 

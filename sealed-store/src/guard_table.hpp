@@ -1,6 +1,7 @@
 // GuardTable: every counter that is not zero, in memory, where it is the authority. Kept in 65,536 blocks by
-// the subject's first two bytes: a block is what a fold writes and what the set hash is over. Thread rule:
-// none of its own; State's mutex.
+// the subject's first two bytes: a block is what a fold writes and what the set hash is over. A counter takes
+// 25 bytes, for memory is what a flood of made-up subjects aims at. Thread rule: none of its own; State's
+// mutex.
 #pragma once
 
 #include <set>
@@ -31,13 +32,15 @@ class GuardTable {
   const Lanes& total() const { return total_; }  // over the blocks as folded
 
  private:
-  struct Entry {
-    GuardKey key;
-    GuardValue value;
-  };
+  // The key without what the block says, then the value: 14 bytes of the subject, counter(1), failures(2),
+  // unowned(2), last_ms(6), big-endian, so that the bytes of the key sort as the key does.
+  using Packed = base::ByteArray<25>;
+  static Packed pack(const GuardKey& key, const GuardValue& value);
+  static GuardKey key_of(std::uint16_t block, const Packed& packed);
+  static GuardValue value_of(const Packed& packed);
   struct Block {
-    std::vector<Entry> entries;  // sorted by key
-    Lanes hash;                  // as folded
+    std::vector<Packed> entries;  // sorted by key
+    Lanes hash;                   // as folded
   };
   std::vector<Block> blocks_;
   std::set<std::uint16_t> dirty_;
