@@ -9,6 +9,7 @@
 #include "anchor.hpp"
 #include "erasure.hpp"
 #include "housekeeping.hpp"
+#include "ledger_keeper.hpp"
 #include "token_opening.hpp"
 
 namespace sigillo::appliance {
@@ -180,11 +181,14 @@ struct Assembly::Parts {
   std::unique_ptr<SubjectQueue> queue;
   std::unique_ptr<Engine> engine;
   std::unique_ptr<Housekeeping> housekeeping;
+  std::unique_ptr<Segments> segments;
+  std::unique_ptr<LedgerKeeper> ledger_keeper;
 };
 
 Assembly::Assembly(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 Assembly::~Assembly() {
+  parts_->ledger_keeper.reset();
   parts_->housekeeping.reset();
   const auto& context = parts_->engine->context();
   sealed_store::Changes changes{.events = {own_event(EventKind::stopped, context.now())}};
@@ -244,6 +248,8 @@ base::Result<std::unique_ptr<Assembly>> Assembly::open(const Config& config, con
   auto started = base::sync_wait(p.store->commit(std::move(changes)));
   if (!started) return started.error();
   p.housekeeping = std::make_unique<Housekeeping>(*p.engine, *p.timed_anchor, *p.token);
+  p.segments = std::make_unique<Segments>(p.engine->context());
+  p.ledger_keeper = std::make_unique<LedgerKeeper>(p.engine->context(), *p.segments);
   return std::unique_ptr<Assembly>(new Assembly(std::move(parts)));
 }
 
@@ -252,6 +258,7 @@ Service& Assembly::service() {
 }
 
 base::Result<Erased> Assembly::erase(const Subject& subject, std::string_view reason) {
+  parts_->ledger_keeper.reset();
   parts_->housekeeping.reset();  // what it sweeps up meanwhile would be put back as it was collected
   return base::sync_wait(appliance::erase(parts_->engine->context(), subject, reason));
 }

@@ -210,6 +210,16 @@ class Loader {
       return fail("anchor.interval",
                   "must be at most \"1m\": what it leaves open is given up at an unclean stop");
     }
+    return ledger();
+  }
+
+  bool ledger() {
+    const auto& audit = config_.audit;
+    const bool lets_go = audit.keep_for.ms > 0 || audit.keep_entries > 0;
+    if (lets_go && audit.segment_folder.empty())
+      return fail("audit.segment_folder", "is missing: what is let go of the ledger is put there first");
+    if (audit.keep_for.ms > 0 && audit.keep_for < base::days(1) && !config_.allow_weak_policy)
+      return fail("audit.keep_for", "must be at least \"1d\"" + std::string(kWeakAdvice));
     return true;
   }
 

@@ -130,6 +130,11 @@ const ConfigKey kKeys[] = {
     {"audit.checkpoint_folder", PathAt{AT(std::string, audit.checkpoint_folder)}},
     {"audit.checkpoint_url", TextAt{AT(std::string, audit.checkpoint_url), valid_url, "an https:// URL"}},
     {"audit.checkpoint_interval", DurationAt{AT(Duration, audit.checkpoint_interval)}},
+    {"audit.checkpoints_kept", CountAt{AT(std::uint32_t, audit.checkpoints_kept)}},
+    {"audit.segment_folder", PathAt{AT(std::string, audit.segment_folder)}},
+    {"audit.segment_entries", CountAt{AT(std::uint32_t, audit.segment_entries)}},
+    {"audit.keep_for", DurationAt{AT(Duration, audit.keep_for)}},
+    {"audit.keep_entries", CountAt{AT(std::uint32_t, audit.keep_entries)}},
 
     {"quotas.per_second", CountAt{AT(std::uint32_t, quotas.per_second), UINT32_MAX, true}},
     {"quotas.burst", CountAt{AT(std::uint32_t, quotas.burst), UINT32_MAX, true}},

@@ -67,6 +67,11 @@ struct Context {
   template <class T>
   sealed_store::Put put(Table table, const Id& id, const T& record, Queue in = Queue::none,
                         base::Instant due = {}) const;
+  // Of a conversion or an authorization: found again by whose it is, whatever became of the ledger's entries.
+  template <class T>
+  sealed_store::Put put_held(Table table, const Id& id, const T& record) const {
+    return put(table, id, record, Queue::held, held_at(record.subject));
+  }
 };
 
 template <class T>

@@ -90,10 +90,16 @@ base::Result<void> take_contact_uses(const Context& context, Collected& all) {
   return base::ok();
 }
 
-// No queue holds these, and a subject's record names the open ones only. Every one that ever was is named by
-// an entry of the ledger.
+// By the queue that holds them by subject; records of before that queue are named by an entry of what is left
+// of the ledger. A pruned entry is never needed.
 base::Result<void> take_decisions(const Context& context, Collected& all) {
   std::set<Id> conversions, authorizations;
+  SIGILLO_TRY(const auto held,
+              context.store.due_at(static_cast<std::uint8_t>(Queue::held), held_at(all.subject)));
+  for (const auto& hint : held) {
+    const bool conversion = hint.key.table == static_cast<std::uint8_t>(Table::conversion);
+    (conversion ? conversions : authorizations).insert(hint.key.id);
+  }
   for (std::uint64_t after = 0;;) {
     SIGILLO_TRY(const auto page, context.store.ledger(after, kPage));
     if (page.empty()) break;

@@ -3,10 +3,8 @@
 #include <base/log.hpp>
 
 #include <chrono>
-#include <filesystem>
-#include <fstream>
 
-#include <appliance/ledger_export.hpp>
+#include "checkpoints.hpp"
 
 namespace sigillo::appliance {
 namespace {
@@ -126,18 +124,6 @@ base::Task<bool> sweep_outbox(Engine& engine, Medium medium) {
   co_return co_await commit(context, std::move(changes));
 }
 
-bool write_atomically(const std::filesystem::path& path, const std::string& text) {
-  const auto temporary = path.string() + ".new";
-  {
-    std::ofstream out(temporary, std::ios::trunc | std::ios::binary);
-    out << text;
-    if (!out.flush()) return false;
-  }
-  std::error_code error;
-  std::filesystem::rename(temporary, path, error);
-  return !error;
-}
-
 }  // namespace
 
 Housekeeping::Housekeeping(Engine& engine, TimedAnchor& anchor, const hsm::Token& token)
@@ -213,18 +199,11 @@ base::Task<bool> Housekeeping::sweep() {
 base::Task<bool> Housekeeping::publish_checkpoint() {
   const auto& context = engine_.context();
   const auto head = context.store.head();
-  const std::string text = checkpoint_text(context.config.audit.issuer, head);
-  const auto digest = base::sha256({base::view(text)});
-  auto signature = co_await context.dispatcher.sign(context.keys.ledger, digest);
-  if (!signature) co_return false;
-  const auto key = std::ranges::find_if(
-      context.keys.published, [&](const PublicKeyEntry& e) { return e.kid == context.keys.ledger_kid; });
-  const auto note = signed_note(text, key->key, *signature);
-  const std::filesystem::path folder(context.config.audit.checkpoint_folder);
-  const bool written = write_atomically(folder / ("checkpoint-" + std::to_string(head.seq) + ".txt"), note);
-  if (!written)
-    base::log::error("checkpoint-not-written", {{"folder", context.config.audit.checkpoint_folder}});
-  co_return written;
+  const auto note = co_await sign_checkpoint(context, head);
+  if (!note) co_return false;
+  const auto written = write_checkpoint(context.config.audit, head, *note);
+  if (!written) base::log::error("checkpoint-not-written", written.error());
+  co_return static_cast<bool>(written);
 }
 
 }  // namespace sigillo::appliance

@@ -44,6 +44,7 @@ constexpr auto kEvents = std::to_array<std::pair<EventKind, std::string_view>>({
     {EventKind::stopped, "stopped"},
     {EventKind::hsm_away, "hsm-away"},
     {EventKind::hsm_back, "hsm-back"},
+    {EventKind::ledger_pruned, "ledger-pruned"},
 });
 
 constexpr auto kOutcomes = std::to_array<std::string_view>(

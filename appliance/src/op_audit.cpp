@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "checkpoints.hpp"
 #include "ops.hpp"
 #include "receipts.hpp"
 
@@ -39,13 +40,9 @@ base::Task<Reply> run(Session& session, const GetCheckpoint&) {
   auto committed = co_await context.store.commit(std::move(changes));
   if (!committed) co_return outage_of(committed.error());
   // Whatever is the head by now is durable; a checkpoint never runs ahead of the disk.
-  const std::string text = checkpoint_text(context.config.audit.issuer, context.store.head());
-  const auto digest = base::sha256({base::view(text)});
-  auto signature = co_await context.dispatcher.sign(context.keys.ledger, digest);
-  if (!signature) co_return outage_of(signature.error());
-  const auto key = std::ranges::find_if(
-      context.keys.published, [&](const PublicKeyEntry& e) { return e.kid == context.keys.ledger_kid; });
-  co_return session.answer(Checkpoint{signed_note(text, key->key, *signature)});
+  auto note = co_await sign_checkpoint(context, context.store.head());
+  if (!note) co_return outage_of(note.error());
+  co_return session.answer(Checkpoint{std::move(*note)});
 }
 
 base::Task<Reply> run(Session& session, const RefusedAtDoor&) {

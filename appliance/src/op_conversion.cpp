@@ -93,7 +93,7 @@ base::Task<Reply> convert_at_branch(Session& session, Loaded& loaded, const Open
   Changes changes;
   changes.events.push_back(
       session.event(EventKind::conversion_decided, index, EventOutcome::approved, to_text(id)));
-  changes.puts.push_back(session.context().put(Table::conversion, id, conversion));
+  changes.puts.push_back(session.context().put_held(Table::conversion, id, conversion));
   if (!approve(session, changes, index, record)) co_return Outage::store_unavailable;
   Answer answer(ConversionOpened{to_text(id), ConversionState::approved, false});
   co_return co_await session.commit(std::move(changes), std::move(answer));
@@ -122,7 +122,7 @@ base::Result<void> turn_deferred(Session& session, Changes& changes, const Subje
     if (!claim || claim->state != AuthorizationState::deferred) continue;
     claim->state = to;  // `effective` stays the date on which it was made
     if (to == AuthorizationState::granted) claim->level = Level::dispositive;
-    changes.puts.push_back(session.context().put(Table::authorization, id, *claim));
+    changes.puts.push_back(session.context().put_held(Table::authorization, id, *claim));
     changes.events.push_back(session.event(
         EventKind::authorization_turned, subject,
         to == AuthorizationState::granted ? EventOutcome::granted : EventOutcome::voided, to_text(id)));
@@ -164,7 +164,7 @@ base::Task<Reply> run(Session& session, const OpenConversion& request) {
   Changes changes;
   changes.events.push_back(
       session.event(EventKind::conversion_opened, index, EventOutcome::verified, to_text(id)));
-  changes.puts.push_back(session.context().put(Table::conversion, id, conversion));
+  changes.puts.push_back(session.context().put_held(Table::conversion, id, conversion));
   changes.puts.push_back(put_subject(session.context(), index, accepted.record));
   Answer answer(ConversionOpened{to_text(id), ConversionState::awaiting_evidence, true});
   co_return co_await session.settle(std::move(accepted.attempt), GuardValue{}, EventOutcome::verified,
@@ -187,7 +187,7 @@ base::Task<Reply> run(Session& session, const SubmitEvidence& request) {
   Changes changes;
   changes.events.push_back(session.event(EventKind::evidence_registered, it.subject.index, EventOutcome::none,
                                          request.conversion_id));
-  changes.puts.push_back(session.context().put(Table::conversion, it.id, it.conversion));
+  changes.puts.push_back(session.context().put_held(Table::conversion, it.id, it.conversion));
   Answer answer(ConversionView{request.conversion_id, it.conversion.state, {}});
   co_return co_await session.commit(std::move(changes), std::move(answer));
 }
@@ -215,7 +215,7 @@ base::Task<Reply> run(Session& session, const DecideConversion& request) {
   changes.events.push_back(session.event(EventKind::conversion_decided, index,
                                          request.approve ? EventOutcome::approved : EventOutcome::refused,
                                          request.conversion_id));
-  changes.puts.push_back(session.context().put(Table::conversion, it.id, it.conversion));
+  changes.puts.push_back(session.context().put_held(Table::conversion, it.id, it.conversion));
   if (request.approve) {
     if (!approve(session, changes, index, record)) co_return Outage::store_unavailable;
   } else {
@@ -273,7 +273,7 @@ base::Task<Reply> run(Session& session, const Authorize& request) {
   Changes changes;
   changes.events.push_back(session.event(
       EventKind::authorized, index, granted ? EventOutcome::granted : EventOutcome::deferred, to_text(id)));
-  changes.puts.push_back(session.context().put(Table::authorization, id, record));
+  changes.puts.push_back(session.context().put_held(Table::authorization, id, record));
   if (!granted) {
     accepted.record.deferred.push_back(id);
     changes.puts.push_back(put_subject(session.context(), index, accepted.record));

@@ -24,6 +24,11 @@ sealed_store::RecordKey record_key(Table table, const Id& id) {
   return {static_cast<std::uint8_t>(table), id};
 }
 
+// Two subjects that share a moment only see each other's records as hints.
+base::Instant held_at(const SubjectIndex& subject) {
+  return {static_cast<std::int64_t>(base::read_be<std::uint64_t>(subject) >> 1)};
+}
+
 State state_of(const SubjectRecord& record, base::Instant now) {
   struct Of {
     base::Instant now;

@@ -6,9 +6,10 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <appliance/config.hpp>
-#include <appliance/ledger_export.hpp>
+#include <appliance/export_check.hpp>
 #include <provisioning/command.hpp>
 
 namespace sigillo::provisioning {
@@ -19,8 +20,8 @@ struct ExportRequest {
   bool force = false;
 };
 struct VerifyRequest {
-  std::string file;  // "-" is standard input
-  std::string keys;  // empty: the export's own
+  std::vector<std::string> files;  // segments, then an export, in their order; "-" is standard input
+  std::string keys;                // empty: the files' own
 };
 
 void audit_export(const ExportRequest& request, Context& context);

@@ -24,6 +24,10 @@ constexpr const char* kExportFooter =
 constexpr const char* kVerifyHelp =
     "Checks an export offline: every entry's hash and place, the checkpoint's signature, and that the chain "
     "ends in it.\n"
+    "Segments that `sigillo audit prune` has written, given in their order and then the export, are checked "
+    "as "
+    "one\n"
+    "chain from its first entry; without them a pruned ledger is intact from where it now begins.\n"
     "It needs neither appliance nor HSM. Without --keys the keys that the export carries are used: that "
     "shows "
     "damage,\n"
@@ -31,7 +35,8 @@ constexpr const char* kVerifyHelp =
 constexpr const char* kVerifyFooter =
     "Examples:\n"
     "  sigillo audit verify ledger.jsonl --keys keys.json\n"
-    "  zstdcat ledger.jsonl.zst | sigillo audit verify - --format json\n\n"
+    "  zstdcat ledger.jsonl.zst | sigillo audit verify - --format json\n"
+    "  sigillo audit verify /srv/segments/ledger-1-*.jsonl ledger.jsonl --keys keys.json\n\n"
     "Exit codes: 0 intact; 1 local error (a file that cannot be read, usage); 10 altered (an entry or the "
     "checkpoint\n"
     "was edited, entries were exchanged); 11 gap (entries are missing); 12 cut tail (no checkpoint, or one "
@@ -50,7 +55,8 @@ void add_export(CLI::App& audit, Context& context) {
 void add_verify(CLI::App& audit, Context& context) {
   auto* command = audit.add_subcommand("verify", kVerifyHelp)->footer(kVerifyFooter);
   const auto request = std::make_shared<VerifyRequest>();
-  command->add_option("FILE", request->file, "the export, or - for standard input")->required();
+  command->add_option("FILE", request->files, "segments in their order, then an export; - is standard input")
+      ->required();
   command->add_option("--keys", request->keys, "JWK set, as GET /v1/keys gives it");
   command->callback([request, &context] { audit_verify(*request, context); });
 }

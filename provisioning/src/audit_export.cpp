@@ -2,6 +2,7 @@
 #include <memory>
 
 #include <appliance/assembly.hpp>
+#include <appliance/ledger_export.hpp>
 #include <sealed_store/ledger_entry.hpp>
 #include <sealed_store/sqlcipher_store.hpp>
 
@@ -22,12 +23,14 @@ struct Signer {
   hsm::KeyRef key;
   base::EcPublicKey point;
   std::string key_set;
+  std::vector<base::EcPublicKey> known;  // every version of the ledger key
 };
 
 base::Result<Signer> find_signer(hsm::Token& token) {
   SIGILLO_TRY(auto known, token.list_keys());
   std::ranges::sort(known, {}, &hsm::KeyInfo::id);
   std::optional<Signer> signer;
+  std::vector<base::EcPublicKey> known_points;
   std::string jwks;
   for (const auto& info : known) {
     const bool ledger = info.id.label == KeyLabels::ledger;
@@ -37,10 +40,13 @@ base::Result<Signer> find_signer(hsm::Token& token) {
     const auto point = base::EcPublicKey::from_point(bytes);
     if (!point) return base::Error(hsm::Errc::bad_attributes, "a signing key is not on P-256");
     jwks += (jwks.empty() ? "" : ",") + point->to_jwk(info.id.kid(), "sig");
-    if (ledger) signer = Signer{key, *point, {}};
+    if (!ledger) continue;
+    known_points.push_back(*point);
+    signer = Signer{key, *point, {}, {}};
   }
   if (!signer) return base::Error(hsm::Errc::no_such_key, "the token has no ledger key");
   signer->key_set = "{\"keys\":[" + jwks + "]}";
+  signer->known = std::move(known_points);
   return std::move(*signer);
 }
 
@@ -49,6 +55,19 @@ base::Result<Signer> find_signer(hsm::Token& token) {
 class Chain {
  public:
   explicit Chain(std::optional<Head> anchored) : anchored_(anchored) {}
+
+  // A ledger that was pruned begins after its base; but only where the HSM has signed that as a segment's
+  // end.
+  bool begin_after(const sealed_store::LedgerBase& base, const std::string& origin, const Signer& signer) {
+    const auto check = appliance::check_note(base.note, signer.known);
+    if (!check.holds || !check.body->segment_from || check.body->origin != origin ||
+        check.body->seq != base.seq || check.body->hash != base.hash)
+      return refuse(ExportVerdict::altered,
+                    "it begins after an entry that the HSM has not signed as a segment's end", base.seq);
+    head_.seq = base.seq;
+    head_.hash = base.hash;
+    return true;
+  }
 
   // False: `verdict` and `words` say why.
   bool take(const sealed_store::LedgerEntry& entry) {
@@ -115,7 +134,17 @@ base::Result<Chain> write_export(const appliance::Config& config, PendingFile& o
   SIGILLO_TRY(const auto page_key, appliance::derive_page_key(*token));
   SIGILLO_TRY(const auto reader, sealed_store::LedgerReader::open(config.store.path, page_key));
   Chain chain(anchored);
+  SIGILLO_TRY(const auto beginning, reader->base());
+  if (beginning.seq > 0) {
+    if (!chain.begin_after(beginning, appliance::origin_of(config.audit.issuer, config.store.node), signer))
+      return chain;
+    SIGILLO_CHECK(out.write(appliance::base_line(beginning.note) + '\n'));
+  }
   SIGILLO_TRY(const bool good, copy_entries(*reader, chain, out, anchored ? anchored->seq : 0));
+  if (!good) {
+    SIGILLO_TRY(const auto after, reader->base());
+    if (after.seq != beginning.seq) return base::Error(Errc::file, "the ledger was pruned while it was read");
+  }
   if (good) {
     SIGILLO_CHECK(close_export(*token, signer, config.audit.issuer, chain.head(), out));
   }
@@ -138,8 +167,8 @@ void audit_export(const ExportRequest& request, Context& context) {
   auto out = PendingFile::create(request.file, request.force);
   if (!out)
     return context.failed(Exit::local, request.file + ": " + sentence(out.error()) + '.',
-                          out.error().is(Errc::exists) ? "Name another file, or say --force."
-                                                       : "Name a file that can be made.");
+                          out.error().is(base::FileErrc::exists) ? "Name another file, or say --force."
+                                                                 : "Name a file that can be made.");
   const auto chain = write_export(config, *out);
   if (!chain)
     return context.failed(is_hsm(chain.error()) ? Exit::remote_or_sealed : Exit::local,

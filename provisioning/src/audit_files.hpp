@@ -1,6 +1,6 @@
-// The files of `sigillo audit`: an output that appears under its name whole or not at all, an input read in
-// large pieces, and a progress bar on standard error where that is a terminal and it takes long.
-// Thread rule: one owner, one thread. Errors: Errc::file, raw is errno; Errc::exists.
+// The files of `sigillo audit`: an input read in large pieces, and a progress bar on standard error where
+// that is a terminal and it takes long; what it writes is a base::PendingFile. Thread rule: one owner, one
+// thread. Errors: Errc::file, raw is errno.
 #pragma once
 
 #include <chrono>
@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include <base/pending_file.hpp>
 #include <base/result.hpp>
 
 namespace sigillo::provisioning {
@@ -32,30 +33,7 @@ class Progress {
   std::chrono::steady_clock::time_point next_;
 };
 
-// Written beside its target under a name that nobody else has, synced, then renamed; removed by the
-// destructor where finish() did not succeed. Mode 0600. "-" is standard output and has none of this.
-class PendingFile {
- public:
-  static base::Result<PendingFile> create(const std::string& target, bool replace);
-  PendingFile(PendingFile&& other) noexcept;
-  PendingFile& operator=(PendingFile&&) = delete;
-  ~PendingFile();
-
-  base::Result<void> write(std::string_view text);
-  // Errc::exists where the target appeared meanwhile and may not be replaced.
-  base::Result<void> finish();
-
- private:
-  PendingFile(int fd, std::filesystem::path target, std::string temporary, bool replace)
-      : fd_(fd), target_(std::move(target)), temporary_(std::move(temporary)), replace_(replace) {}
-  base::Result<void> flush();
-
-  int fd_;
-  std::filesystem::path target_;
-  std::string temporary_;  // empty: standard output
-  bool replace_;
-  std::string buffer_;
-};
+using base::PendingFile;
 
 class InputBuffer final : public std::streambuf {
  public:

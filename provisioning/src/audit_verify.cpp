@@ -1,6 +1,8 @@
 #include <istream>
 #include <memory>
 
+#include <appliance/ledger_export.hpp>
+
 #include "audit.hpp"
 #include "audit_files.hpp"
 
@@ -29,28 +31,47 @@ std::optional<KeySet> read_keys(const std::string& file) {
   return keys;
 }
 
-std::string words(const VerifyRequest& request, const ExportReport& report) {
-  std::string out = request.file + ": " + std::string(name(report.verdict));
+// Where in the chain what was looked at lies: nobody is to take a part for the whole.
+std::string extent(const ExportReport& report) {
+  std::string out;
+  if (report.from > 1)
+    out +=
+        "\nIt begins with entry " + std::to_string(report.from) +
+        ", after a signed segment that was not given: give the segments before it to check from the first.";
+  if (report.checkpoint && report.checkpoint->segment_from)
+    out += "\nIt ends with a segment: what came after it is in the next one, or in an export.";
+  return out;
+}
+
+std::string words(const std::string& file, const ExportReport& report) {
+  std::string out = file + ": " + std::string(name(report.verdict));
   if (report.verdict != ExportVerdict::intact) out += ", at entry " + std::to_string(report.at);
   out += ". " + report.detail + '\n' + std::to_string(report.entries) + " entries hold";
   if (report.checkpoint)
     out += "; " + report.checkpoint->origin + " at " + std::to_string(report.checkpoint->seq) + ", " +
            report.checkpoint->time;
-  out += '.';
+  out += '.' + extent(report);
   if (report.own_keys)
     out += "\nThe export's own keys were used: that shows damage, not who signed. Give --keys for both.";
   return out;
 }
 
-boost::json::object members(const VerifyRequest& request, const ExportReport& report) {
-  boost::json::object out{{"file", request.file},    {"verdict", name(report.verdict)},
-                          {"at", report.at},         {"entries", report.entries},
-                          {"detail", report.detail}, {"own_keys", report.own_keys}};
-  if (report.checkpoint)
-    out["checkpoint"] = {{"origin", report.checkpoint->origin},
-                         {"seq", report.checkpoint->seq},
-                         {"hash", base::to_hex(report.checkpoint->hash)},
-                         {"time", report.checkpoint->time}};
+boost::json::object members(const std::string& file, const ExportReport& report) {
+  boost::json::object out{{"file", file},
+                          {"verdict", name(report.verdict)},
+                          {"at", report.at},
+                          {"entries", report.entries},
+                          {"from", report.from},
+                          {"detail", report.detail},
+                          {"own_keys", report.own_keys}};
+  if (report.checkpoint) {
+    boost::json::object checkpoint{{"origin", report.checkpoint->origin},
+                                   {"seq", report.checkpoint->seq},
+                                   {"hash", base::to_hex(report.checkpoint->hash)},
+                                   {"time", report.checkpoint->time}};
+    if (report.checkpoint->segment_from) checkpoint["segment_from"] = *report.checkpoint->segment_from;
+    out["checkpoint"] = std::move(checkpoint);
+  }
   return out;
 }
 
@@ -64,19 +85,23 @@ void audit_verify(const VerifyRequest& request, Context& context) {
       return context.failed(Exit::local, request.keys + ": not a JWK set with a ledger key in it.",
                             "Take one from GET /v1/keys of the appliance.");
   }
-  auto buffer = InputBuffer::open(request.file);
-  if (!buffer)
-    return context.failed(Exit::local, request.file + ": " + sentence(buffer.error()) + '.',
-                          "Name an export that `sigillo audit export` has written.");
-  std::istream in(buffer->get());
-  const auto report = appliance::verify_export(in, keys);
-  const auto trouble = (*buffer)->trouble();
-  buffer->reset();  // clears its progress bar before there are words
-  if (trouble)
-    return context.failed(Exit::local, request.file + ": " + sentence(*trouble) + '.',
-                          "Name an export that `sigillo audit export` has written.");
+  constexpr const char* kNext = "Name an export or a segment that `sigillo audit` has written.";
+  appliance::ExportCheck check(std::move(keys));
+  ExportReport report;
+  std::string file;
+  for (const auto& next : request.files) {
+    file = next;
+    auto buffer = InputBuffer::open(file);
+    if (!buffer) return context.failed(Exit::local, file + ": " + sentence(buffer.error()) + '.', kNext);
+    std::istream in(buffer->get());
+    report = check.take(in);
+    const auto trouble = (*buffer)->trouble();
+    buffer->reset();  // clears its progress bar before there are words
+    if (trouble) return context.failed(Exit::local, file + ": " + sentence(*trouble) + '.', kNext);
+    if (report.verdict != ExportVerdict::intact) break;
+  }
   context.exit = exit_of(report.verdict);
-  context.result("sigillo.audit-verify/1", members(request, report), words(request, report));
+  context.result("sigillo.audit-verify/1", members(file, report), words(file, report));
 }
 
 }  // namespace sigillo::provisioning

@@ -1,8 +1,11 @@
 #include "batch.hpp"
 
+#include <algorithm>
+
 #include <sealed_store/ledger_entry.hpp>
 
 #include "counting.hpp"
+#include "ledger_row.hpp"
 #include "schema.hpp"
 
 namespace sigillo::sealed_store {
@@ -22,6 +25,10 @@ base::Result<WriteQueries> WriteQueries::prepare(Database& db) {
   SIGILLO_TRY(out.erase_guard, db.prepare("DELETE FROM guard WHERE block=?"));
   SIGILLO_TRY(out.put_bucket, db.prepare("INSERT OR REPLACE INTO bucket VALUES(?,?)"));
   SIGILLO_TRY(out.trim_buckets, db.prepare("DELETE FROM bucket_log WHERE seq<?"));
+  SIGILLO_TRY(out.entry_hash, db.prepare("SELECT hash FROM ledger WHERE seq=?"));
+  SIGILLO_TRY(out.put_base, db.prepare("INSERT OR REPLACE INTO ledger_base VALUES(1,?,?,?)"));
+  SIGILLO_TRY(out.first_entry, db.prepare("SELECT seq FROM ledger ORDER BY seq LIMIT 1"));
+  SIGILLO_TRY(out.trim_ledger, db.prepare("DELETE FROM ledger WHERE seq<=?"));
   return out;
 }
 
@@ -30,6 +37,14 @@ base::Result<void> Batch::add(Operation& op) {
   if (op.expects && guard(op.expects->first) != op.expects->second) {
     op.result = base::Error(Errc::conflict, "the guard is not what the charge expected");
     return base::ok();
+  }
+  if (op.base) {
+    const auto moved = move_base(*op.base);
+    if (!moved && !moved.error().is(Errc::conflict)) return moved.error();
+    if (!moved) {
+      op.result = moved.error();
+      return base::ok();
+    }
   }
   Writes writes;
   for (const auto& key : changes.erases) writes[key] = {};
@@ -88,8 +103,8 @@ base::Result<void> Batch::write() {
   for (auto& entry : staged_.entries) {
     entry.hash = chain_hash(*previous, entry);
     previous = &entry.hash;
-    const auto encoded = encode(entry);
-    SIGILLO_CHECK(queries_.append.run(static_cast<std::int64_t>(entry.seq), encoded, entry.hash));
+    const auto row = pack_row(entry);
+    SIGILLO_CHECK(queries_.append.run(static_cast<std::int64_t>(entry.seq), row, entry.hash));
   }
   return base::ok();
 }
@@ -117,6 +132,21 @@ base::Error Batch::stale(std::uint16_t id) {
   const std::lock_guard lock(state_.mutex);
   state_.rows.alarm(id);
   return {Errc::stale, "the records on disk are not those that were acknowledged"};
+}
+
+// The rows go later, and never further than this: an entry that was there when the commit was made, with the
+// hash that the caller has exported and signed.
+base::Result<void> Batch::move_base(const LedgerBase& base) {
+  const auto refused = base::Error(Errc::conflict, "the ledger can not begin after that entry");
+  if (base.seq <= state_.base.seq || base.seq >= state_.head.seq) return refused;
+  {
+    auto cursor = queries_.entry_hash(static_cast<std::int64_t>(base.seq));
+    SIGILLO_TRY(const bool found, cursor.next());
+    if (!found || !std::ranges::equal(cursor.blob(0), base.hash)) return refused;
+  }
+  SIGILLO_CHECK(queries_.put_base.run(static_cast<std::int64_t>(base.seq), base.hash, base::view(base.note)));
+  staged_.base = base;
+  return base::ok();
 }
 
 // A copy of the bucket that this batch changes, checked against the disk if nobody has done that yet.

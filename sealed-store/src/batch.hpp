@@ -25,6 +25,7 @@ struct Operation {
   std::optional<std::pair<GuardKey, GuardValue>> expects;  // a charge's compare-and-set
   std::optional<Refund> undo;                              // of a charge, where it is not witnessed
   std::optional<Refund> refund;                            // then changes is empty
+  std::optional<LedgerBase> base;                          // of a prune
   std::function<void(base::Result<Committed>)> done;       // not of a refund: nobody waits for it
   std::optional<base::Result<Committed>> result;
 
@@ -42,6 +43,7 @@ struct Staged {
   std::vector<std::pair<std::uint16_t, Lanes>> folded_blocks;
   std::vector<std::uint16_t> folded_buckets;
   std::optional<std::uint64_t> replay_from;
+  std::optional<LedgerBase> base;  // of a prune
 };
 
 struct WriteQueries {
@@ -49,6 +51,7 @@ struct WriteQueries {
   RowQueries rows;
   Statement head, append, put, erase, log_buckets;
   Statement put_guard, erase_guard, put_bucket, trim_buckets;
+  Statement entry_hash, put_base, first_entry, trim_ledger;
 };
 
 class Batch {
@@ -75,6 +78,7 @@ class Batch {
   using Writes = std::map<RecordKey, Write>;
 
   GuardValue guard(const GuardKey& key) const;
+  base::Result<void> move_base(const LedgerBase& base);
   base::Result<Bucket*> touch(std::uint16_t id);
   base::Result<void> check(const RecordKey& key, Write& write);
   base::Result<void> execute(const Writes& writes);

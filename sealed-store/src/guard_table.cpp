@@ -81,6 +81,12 @@ void GuardTable::assign(const GuardKey& key, const GuardValue& value) {
   dirty_.insert(block);
 }
 
+std::vector<std::pair<GuardKey, GuardValue>> GuardTable::list(std::uint16_t block) const {
+  std::vector<std::pair<GuardKey, GuardValue>> out;
+  for (const auto& packed : blocks_[block].entries) out.emplace_back(key_of(block, packed), value_of(packed));
+  return out;
+}
+
 base::Bytes GuardTable::encode(std::uint16_t block) const {
   base::Bytes out;
   out.reserve(blocks_[block].entries.size() * kEntryBytes);

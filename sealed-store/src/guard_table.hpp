@@ -21,6 +21,8 @@ class GuardTable {
   void assign(const GuardKey& key, const GuardValue& value);
   std::size_t size() const { return size_; }
 
+  std::vector<std::pair<GuardKey, GuardValue>> list(std::uint16_t block) const;
+
   base::Bytes encode(std::uint16_t block) const;
   [[nodiscard]] bool load(std::uint16_t block, base::ByteView encoded);  // false: not a block's shape
 

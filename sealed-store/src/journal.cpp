@@ -11,6 +11,7 @@ namespace {
 
 // Blocks and buckets of one fold slice: some 20 ms of the writer's time.
 constexpr std::size_t kSliceMax = 2048;
+constexpr std::uint64_t kPruneMax = 2048;  // rows of the ledger in one slice
 constexpr std::uint32_t kIdsEnd = 65'536;
 
 }  // namespace
@@ -141,6 +142,7 @@ void Journal::apply(Staged& staged) {
   const std::lock_guard lock(state_.mutex);
   const auto& last = staged.entries.back();
   state_.head = {last.node, last.seq, last.hash, std::max(state_.head.time, last.event.time)};
+  if (staged.base) state_.base = *staged.base;
   for (const auto& [key, value] : staged.guards) state_.guards.assign(key, value);
   for (auto& [id, bucket] : staged.buckets) state_.rows.replace(id, std::move(bucket), staged.rows_total);
   for (const auto& [block, hash] : staged.folded_blocks) state_.guards.folded(block, hash);
@@ -149,7 +151,7 @@ void Journal::apply(Staged& staged) {
 }
 
 bool Journal::fold_due() const {
-  return fold_from_ ||
+  return fold_from_ || prune_needs_fold() ||
          state_.head.seq >= state_.replay_from + std::max<std::uint32_t>(options_.fold_every, 1);
 }
 
@@ -169,6 +171,40 @@ base::Result<void> Journal::fold_slice() {
     distrust();
   }
   return folded;
+}
+
+bool Journal::prune_needs_fold() const {
+  return state_.base.seq > pruned_ && state_.base.seq + 1 >= state_.replay_from;
+}
+
+bool Journal::prune_due(std::uint64_t witnessed) const {
+  return state_.base.seq > pruned_ && state_.base.seq + 1 < state_.replay_from && state_.base.seq < witnessed;
+}
+
+base::Result<void> Journal::prune_slice() {
+  SIGILLO_CHECK(ready());
+  const auto prune = [&]() -> base::Result<std::uint64_t> {
+    SIGILLO_TRY(auto transaction, Transaction::begin(connection_->db));
+    SIGILLO_CHECK(check_head());
+    auto& queries = connection_->queries;
+    std::uint64_t upto = state_.base.seq;
+    {
+      auto cursor = queries.first_entry();
+      SIGILLO_TRY(const bool found, cursor.next());
+      if (!found) return base::Error(Errc::stale, "the ledger is empty");
+      upto = std::min(upto, static_cast<std::uint64_t>(cursor.integer(0)) + kPruneMax - 1);
+    }
+    SIGILLO_CHECK(queries.trim_ledger.run(static_cast<std::int64_t>(upto)));
+    SIGILLO_CHECK(transaction.commit());
+    return upto;
+  };
+  const auto upto = prune();
+  if (!upto) {
+    distrust();
+    return upto.error();
+  }
+  pruned_ = *upto;
+  return base::ok();
 }
 
 // A replay assigns values in order, so that it may begin before what some blocks already hold: the table may

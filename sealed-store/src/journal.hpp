@@ -26,6 +26,12 @@ class Journal {
   bool fold_due() const;
   base::Result<void> fold_slice();
 
+  // Rows that a prune let go, some at a time. Only what no start can need: `witnessed` is the head that is
+  // recorded outside, and a start reads from it or from the last fold on, whichever is older.
+  bool prune_due(std::uint64_t witnessed) const;
+  bool prune_needs_fold() const;
+  base::Result<void> prune_slice();
+
   // What became known about a commit of unknown outcome: charges that were reported as failed and are
   // durable, refunds that are not. To be submitted.
   std::vector<Refund> take_recovered() { return std::exchange(recovered_, {}); }
@@ -59,6 +65,7 @@ class Journal {
   // not be.
   std::optional<std::uint64_t> fold_from_;
   std::uint32_t fold_at_ = 0;
+  std::uint64_t pruned_ = 0;  // rows up to here are known to be gone
 };
 
 }  // namespace sigillo::sealed_store

@@ -6,9 +6,6 @@ namespace sigillo::sealed_store {
 namespace {
 
 constexpr base::Byte kVersion = 1;
-constexpr std::size_t kChannelMax = 80;
-constexpr std::size_t kOperatorMax = 64;
-constexpr std::size_t kReferenceMax = 64;
 constexpr base::Byte kHasGuard = 0x01;
 constexpr base::Byte kHasRoot = 0x02;
 constexpr base::Byte kHasGuardHash = 0x04;

@@ -13,6 +13,7 @@ class FileLedgerReader final : public LedgerReader {
   base::Result<std::vector<LedgerEntry>> read(std::uint64_t after, std::size_t limit) override {
     return read_entries(query_, after, limit);
   }
+  base::Result<LedgerBase> base() override { return read_base(db_); }
 
  private:
   Database db_;

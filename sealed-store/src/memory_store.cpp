@@ -38,6 +38,41 @@ base::Result<std::vector<DueRecord>> MemoryStore::due(std::uint8_t queue, base::
   return out;
 }
 
+base::Result<std::vector<DueRecord>> MemoryStore::due_at(std::uint8_t queue, base::Instant due) {
+  const std::lock_guard lock(mutex_);
+  std::vector<DueRecord> out;
+  for (const auto& [key, put] : records_) {
+    if (queue != 0 && put.queue == queue && put.due == due) out.push_back({key, put.due});
+  }
+  return out;
+}
+
+std::vector<std::pair<GuardKey, GuardValue>> MemoryStore::guards_of(std::uint16_t block) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::pair<GuardKey, GuardValue>> out;
+  for (const auto& [key, value] : guards_) {
+    if (base::read_be<std::uint16_t>(key.subject) == block) out.emplace_back(key, value);
+  }
+  return out;
+}
+
+base::Task<base::Result<Committed>> MemoryStore::prune(LedgerBase base, Event event) {
+  const std::lock_guard lock(mutex_);
+  const bool there = base.seq > base_.seq && base.seq < entries_.size();
+  if (!there || entries_[base.seq - 1].hash != base.hash)
+    co_return base::Error(Errc::conflict, "the ledger can not begin after that entry");
+  Changes changes;
+  changes.events.push_back(std::move(event));
+  const auto committed = apply(std::move(changes));
+  if (committed) base_ = std::move(base);
+  co_return committed;
+}
+
+LedgerBase MemoryStore::ledger_base() const {
+  const std::lock_guard lock(mutex_);
+  return base_;
+}
+
 base::Task<base::Result<ChargedAttempt>> MemoryStore::charge(Charge charge) {
   const auto after = after_charge(charge);
   const std::lock_guard lock(mutex_);
@@ -88,7 +123,8 @@ base::Task<base::Result<Committed>> MemoryStore::commit(Changes changes) {
 base::Result<std::vector<LedgerEntry>> MemoryStore::ledger(std::uint64_t after, std::size_t limit) {
   const std::lock_guard lock(mutex_);
   std::vector<LedgerEntry> out;
-  for (std::size_t i = after; i < entries_.size() && out.size() < limit; ++i) out.push_back(entries_[i]);
+  for (std::size_t i = std::max(after, base_.seq); i < entries_.size() && out.size() < limit; ++i)
+    out.push_back(entries_[i]);
   return out;
 }
 

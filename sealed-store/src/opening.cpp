@@ -4,6 +4,7 @@
 
 #include <sealed_store/ledger_entry.hpp>
 
+#include "ledger_row.hpp"
 #include "schema.hpp"
 
 namespace sigillo::sealed_store {
@@ -29,7 +30,7 @@ base::Result<std::optional<LedgerEntry>> entry_at(Database& db, std::uint64_t se
   auto cursor = query(static_cast<std::int64_t>(seq));
   SIGILLO_TRY(const bool found, cursor.next());
   if (!found) return std::optional<LedgerEntry>{};
-  SIGILLO_TRY(auto entry, decode(cursor.blob(0)));
+  SIGILLO_TRY(auto entry, unpack_row(seq, cursor.blob(0)));
   SIGILLO_TRY(entry.hash, digest(cursor.blob(1)));
   return std::optional(std::move(entry));
 }
@@ -125,12 +126,10 @@ base::Result<void> replay(Database& db, const std::optional<Head>& recorded, Sta
   for (;;) {
     SIGILLO_TRY(const bool found, cursor.next());
     if (!found) break;
-    SIGILLO_TRY(const auto entry, decode(cursor.blob(1)));
-    SIGILLO_TRY(const auto stored, digest(cursor.blob(2)));
-    if (static_cast<std::uint64_t>(cursor.integer(0)) != seq + 1 || entry.seq != seq + 1) {
+    if (static_cast<std::uint64_t>(cursor.integer(0)) != ++seq)
       return base::Error(Errc::corrupt, "the ledger has a gap");
-    }
-    ++seq;
+    SIGILLO_TRY(const auto entry, unpack_row(seq, cursor.blob(1)));
+    SIGILLO_TRY(const auto stored, digest(cursor.blob(2)));
     hash = chain_hash(hash, entry);
     if (hash != stored) return base::Error(Errc::corrupt, "the ledger's chain does not hold");
     same = same && matches();
@@ -156,6 +155,7 @@ base::Result<void> load_state(Database& db, const std::optional<Head>& recorded,
   SIGILLO_CHECK(check_schema(db));
   SIGILLO_CHECK(db.run("BEGIN"));  // one snapshot for all of it
   const auto load = [&]() -> base::Result<void> {
+    SIGILLO_TRY(state.base, read_base(db));
     SIGILLO_CHECK(load_guards(db, state));
     SIGILLO_CHECK(check_fold(db, state));
     SIGILLO_CHECK(load_buckets(db, state));

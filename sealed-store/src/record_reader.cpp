@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include <sealed_store/ledger_entry.hpp>
+#include "ledger_row.hpp"
 
 namespace sigillo::sealed_store {
 namespace {
@@ -59,28 +59,34 @@ base::Result<bool> RecordReader::bucket_fresh(Connection& on, std::uint16_t id, 
   return state_.rows.install(id, std::move(loaded));
 }
 
+base::Result<std::vector<DueRecord>> RecordReader::collect(Cursor cursor) {
+  std::vector<DueRecord> out;
+  for (;;) {
+    SIGILLO_TRY(const bool found, cursor.next());
+    if (!found) return out;
+    const auto id = cursor.blob(0);
+    DueRecord& record = out.emplace_back();
+    if (id.size() != record.key.id.size())
+      return base::Error(Errc::corrupt, "a record's id has a wrong length");
+    std::ranges::copy(id, record.key.id.begin());
+    record.key.table = static_cast<std::uint8_t>(cursor.integer(1));
+    record.due.ms = cursor.integer(2);
+  }
+}
+
 base::Result<std::vector<DueRecord>> RecordReader::due(std::uint8_t queue, base::Instant now,
                                                        std::size_t limit) {
   SIGILLO_TRY(auto connection, acquire());
-  std::vector<DueRecord> out;
-  const auto collect = [&]() -> base::Result<void> {
-    auto cursor = connection->due(queue, now.ms, static_cast<std::int64_t>(limit));
-    for (;;) {
-      SIGILLO_TRY(const bool found, cursor.next());
-      if (!found) return base::ok();
-      const auto id = cursor.blob(0);
-      DueRecord& record = out.emplace_back();
-      if (id.size() != record.key.id.size())
-        return base::Error(Errc::corrupt, "a record's id has a wrong length");
-      std::ranges::copy(id, record.key.id.begin());
-      record.key.table = static_cast<std::uint8_t>(cursor.integer(1));
-      record.due.ms = cursor.integer(2);
-    }
-  };
-  const auto collected = collect();
+  auto collected = collect(connection->due(queue, now.ms, static_cast<std::int64_t>(limit)));
   release(collected ? std::move(connection) : nullptr);
-  if (!collected) return collected.error();
-  return out;
+  return collected;
+}
+
+base::Result<std::vector<DueRecord>> RecordReader::due_at(std::uint8_t queue, base::Instant due) {
+  SIGILLO_TRY(auto connection, acquire());
+  auto collected = collect(connection->due_at(queue, due.ms));
+  release(collected ? std::move(connection) : nullptr);
+  return collected;
 }
 
 base::Result<std::vector<LedgerEntry>> RecordReader::ledger(std::uint64_t after, std::size_t limit) {
@@ -100,11 +106,10 @@ base::Result<std::vector<LedgerEntry>> read_entries(Statement& ledger, std::uint
   for (;;) {
     SIGILLO_TRY(const bool found, cursor.next());
     if (!found) return out;
-    SIGILLO_TRY(auto entry, decode(cursor.blob(1)));
+    SIGILLO_TRY(auto entry, unpack_row(static_cast<std::uint64_t>(cursor.integer(0)), cursor.blob(1)));
     const auto hash = cursor.blob(2);
-    if (entry.seq != static_cast<std::uint64_t>(cursor.integer(0)) || hash.size() != entry.hash.size()) {
-      return base::Error(Errc::corrupt, "a ledger row does not hold its own entry");
-    }
+    if (hash.size() != entry.hash.size())
+      return base::Error(Errc::corrupt, "a chain hash has a wrong length");
     std::ranges::copy(hash, entry.hash.begin());
     out.push_back(std::move(entry));
   }
@@ -142,9 +147,11 @@ base::Result<RecordReader::Owned> RecordReader::connect() {
   SIGILLO_TRY(auto rows, RowQueries::prepare(db));
   SIGILLO_TRY(auto due, db.prepare("SELECT id, tbl, due FROM record INDEXED BY record_due "
                                    "WHERE queue=? AND queue<>0 AND due<=? ORDER BY due LIMIT ?"));
+  SIGILLO_TRY(auto due_at, db.prepare("SELECT id, tbl, due FROM record INDEXED BY record_due "
+                                      "WHERE queue=? AND queue<>0 AND due=?"));
   SIGILLO_TRY(auto ledger, db.prepare(kSelectLedger));
   auto connection = std::make_unique<Connection>(
-      Connection{std::move(db), std::move(rows), std::move(due), std::move(ledger)});
+      Connection{std::move(db), std::move(rows), std::move(due), std::move(due_at), std::move(ledger)});
   return connection;
 }
 

@@ -17,6 +17,7 @@ class RecordReader {
 
   base::Result<std::optional<base::Bytes>> read(const RecordKey& key);
   base::Result<std::vector<DueRecord>> due(std::uint8_t queue, base::Instant now, std::size_t limit);
+  base::Result<std::vector<DueRecord>> due_at(std::uint8_t queue, base::Instant due);
   base::Result<std::vector<LedgerEntry>> ledger(std::uint64_t after, std::size_t limit);
 
  private:
@@ -24,6 +25,7 @@ class RecordReader {
     Database db;
     RowQueries rows;
     Statement due;
+    Statement due_at;
     Statement ledger;
   };
   using Owned = std::unique_ptr<Connection>;
@@ -34,6 +36,7 @@ class RecordReader {
   void release(Owned connection);  // null: it failed, and the next reader opens anew
   base::Result<Owned> connect();
   base::Result<Look> look(Connection& on, const RecordKey& key);
+  static base::Result<std::vector<DueRecord>> collect(Cursor cursor);
   base::Result<bool> bucket_fresh(Connection& on, std::uint16_t id, bool again);
 
   const std::string path_;

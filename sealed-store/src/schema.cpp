@@ -1,5 +1,6 @@
 #include "schema.hpp"
 
+#include <algorithm>
 #include <iterator>
 
 namespace sigillo::sealed_store {
@@ -16,8 +17,13 @@ constexpr const char* kMigrations[] = {
     "CREATE TABLE guard(block INTEGER PRIMARY KEY, entries BLOB NOT NULL);"
     "CREATE TABLE bucket(id INTEGER PRIMARY KEY, hash BLOB NOT NULL);"
     "CREATE TABLE bucket_log(seq INTEGER PRIMARY KEY, hashes BLOB NOT NULL);",
+    // 2
+    "CREATE TABLE ledger_base(one INTEGER PRIMARY KEY, seq INTEGER NOT NULL, hash BLOB NOT NULL, note TEXT "
+    "NOT "
+    "NULL);",
 };
 constexpr std::int64_t kVersion = std::size(kMigrations);
+constexpr std::int64_t kWithBase = 2;
 
 base::Result<void> migrate_from(Database& db, std::int64_t version) {
   if (version == kVersion) return base::ok();
@@ -50,6 +56,22 @@ base::Result<std::int64_t> read_meta(Database& db, Meta which) {
   auto cursor = statement(static_cast<std::int64_t>(which));
   SIGILLO_TRY(const bool row, cursor.next());
   return row ? cursor.integer(0) : std::int64_t{0};
+}
+
+base::Result<LedgerBase> read_base(Database& db) {
+  SIGILLO_TRY(const auto version, read_meta(db, Meta::version));
+  LedgerBase base;
+  if (version < kWithBase) return base;
+  SIGILLO_TRY(auto statement, db.prepare("SELECT seq, hash, note FROM ledger_base"));
+  auto cursor = statement();
+  SIGILLO_TRY(const bool row, cursor.next());
+  if (!row) return base;
+  const auto hash = cursor.blob(1);
+  if (hash.size() != base.hash.size()) return base::Error(Errc::corrupt, "a stored hash has a wrong length");
+  base.seq = static_cast<std::uint64_t>(cursor.integer(0));
+  std::ranges::copy(hash, base.hash.begin());
+  base.note = std::string(base::text(cursor.blob(2)));
+  return base;
 }
 
 base::Result<void> write_meta(Database& db, Meta which, std::int64_t value) {

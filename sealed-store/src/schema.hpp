@@ -5,6 +5,7 @@
 //   guard       the counters as last folded: 65,536 blocks by the subject's first two bytes
 //   bucket      set hash of each record bucket as last folded
 //   bucket_log  set hashes of the buckets that commits since have changed (appending costs no random page)
+//   ledger_base where the ledger begins since it was pruned: one row, or none
 //   meta        the schema's version, the last fold's seq (a hint), and what the probe writes
 // Thread rule: as Database.
 #pragma once
@@ -20,5 +21,6 @@ base::Result<void> migrate(Database& db);       // after check_schema
 enum class Meta : std::int64_t { version = 1, fold_seq = 2, probe = 3 };
 base::Result<std::int64_t> read_meta(Database& db, Meta which);  // 0 where it was never written
 base::Result<void> write_meta(Database& db, Meta which, std::int64_t value);
+base::Result<LedgerBase> read_base(Database& db);  // also of a file that was not migrated yet
 
 }  // namespace sigillo::sealed_store

@@ -41,12 +41,16 @@ class Engine final : public Store {
   base::Result<std::optional<base::Bytes>> read(const RecordKey& key) override;
   GuardValue guard(const GuardKey& key) const override;
   std::size_t guards() const override;
+  std::vector<std::pair<GuardKey, GuardValue>> guards_of(std::uint16_t block) const override;
   base::Result<std::vector<DueRecord>> due(std::uint8_t queue, base::Instant now, std::size_t limit) override;
+  base::Result<std::vector<DueRecord>> due_at(std::uint8_t queue, base::Instant due) override;
   base::Task<base::Result<ChargedAttempt>> charge(Charge charge) override;
   base::Task<base::Result<Committed>> settle(ChargedAttempt attempt, Changes changes) override;
   void refund(ChargedAttempt attempt, Event event) override;
   base::Task<base::Result<Committed>> commit(Changes changes) override;
   base::Result<std::vector<LedgerEntry>> ledger(std::uint64_t after, std::size_t limit) override;
+  base::Task<base::Result<Committed>> prune(LedgerBase base, Event event) override;
+  LedgerBase ledger_base() const override;
   Head head() const override;
   std::optional<base::Error> trouble() const override;
 
@@ -57,6 +61,7 @@ class Engine final : public Store {
   base::Result<void> refused() const;
 
   void run();
+  bool pruning() const;
   void write(std::vector<Operation> batch);
   void complete(Operation operation);
   void set_trouble(const base::Result<void>& outcome);
@@ -110,6 +115,28 @@ std::size_t Engine::guards() const {
 base::Result<std::vector<DueRecord>> Engine::due(std::uint8_t queue, base::Instant now, std::size_t limit) {
   SIGILLO_CHECK(refused());
   return reader_.due(queue, now, limit);
+}
+
+base::Result<std::vector<DueRecord>> Engine::due_at(std::uint8_t queue, base::Instant due) {
+  SIGILLO_CHECK(refused());
+  return reader_.due_at(queue, due);
+}
+
+std::vector<std::pair<GuardKey, GuardValue>> Engine::guards_of(std::uint16_t block) const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->guards.list(block);
+}
+
+LedgerBase Engine::ledger_base() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->base;
+}
+
+base::Task<base::Result<Committed>> Engine::prune(LedgerBase base, Event event) {
+  Operation operation;
+  operation.changes.events.push_back(std::move(event));
+  operation.base = std::move(base);
+  return submit(std::move(operation));
 }
 
 base::Result<std::vector<LedgerEntry>> Engine::ledger(std::uint64_t after, std::size_t limit) {
@@ -192,15 +219,18 @@ base::Task<base::Result<Committed>> Engine::submit(Operation operation) {
 void Engine::run() {
   for (;;) {
     std::vector<Operation> batch;
+    bool writes = false;
     {
       std::unique_lock lock(mutex_);
       const auto woken = [this] { return stopping_ || !queue_.empty() || (!trouble_ && !refunds_.empty()); };
+      // Rows that a prune let go are taken away while nobody waits, and between the commits of those who do.
       if (trouble_) {
         wake_.wait_for(lock, kRetry, woken);
-      } else {
+      } else if (!pruning()) {
         wake_.wait(lock, woken);
       }
       if (stopping_ && queue_.empty()) return;
+      writes = trouble_ || !queue_.empty() || !refunds_.empty();
       const auto count = std::min(queue_.size(), kGroupMax);
       batch.reserve(count);
       for (std::size_t i = 0; i < count; ++i) {
@@ -208,12 +238,21 @@ void Engine::run() {
         queue_.pop_front();
       }
     }
-    write(std::move(batch));
-    if (!witness_.fenced() && !trouble() && journal_.fold_due()) {
+    if (writes) write(std::move(batch));
+    if (witness_.fenced() || trouble()) continue;
+    if (journal_.fold_due()) {
       set_trouble(journal_.fold_slice());
+      resubmit();
+    } else if (journal_.prune_due(witness_.recorded())) {
+      set_trouble(journal_.prune_slice());
       resubmit();
     }
   }
+}
+
+bool Engine::pruning() const {
+  return !witness_.fenced() && !witness_.trouble() &&
+         (journal_.prune_due(witness_.recorded()) || journal_.prune_needs_fold());
 }
 
 void Engine::write(std::vector<Operation> batch) {

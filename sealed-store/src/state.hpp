@@ -22,6 +22,7 @@ struct State {
   GuardTable guards;
   FreshRows rows;
   bool in_doubt = false;  // a COMMIT failed and the file was not asked yet: no disagreement proves anything
+  LedgerBase base;        // what is not beyond it may be gone
   std::uint64_t replay_from = 1;  // the ledger from here on is not in the guard table yet
 };
 

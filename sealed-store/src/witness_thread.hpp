@@ -29,6 +29,7 @@ class WitnessThread {
   void stop();  // tells all who wait, records the last head, ends
 
   bool fenced() const { return fenced_; }
+  std::uint64_t recorded() const { return recorded_seq_; }
   std::optional<base::Error> trouble() const;
 
  private:
@@ -40,7 +41,7 @@ class WitnessThread {
   const WitnessMode mode_;
   const std::chrono::milliseconds interval_;
   const State& state_;
-  std::uint64_t recorded_seq_;  // the witness thread's
+  std::atomic<std::uint64_t> recorded_seq_;  // written by the witness thread
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;

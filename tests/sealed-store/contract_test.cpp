@@ -1,5 +1,7 @@
 // The contract of the Store port: one suite, on every implementation. A fake that does not keep it would let
 // the appliance's tests pass for the wrong reason.
+#include <algorithm>
+
 #include <sealed_store/memory_store.hpp>
 
 #include "testing.hpp"
@@ -168,6 +170,57 @@ TEST_P(StoreContract, a_commit_of_nothing_is_nothing) {
   ASSERT_OK(committed);
   EXPECT_EQ(committed->last_seq, 1u);
   EXPECT_EQ(store_->head().seq, 1u);
+}
+
+LedgerBase base_of(Store& store, std::uint64_t seq) {
+  const auto entries = store.ledger(seq - 1, 1);
+  return {seq, entries && !entries->empty() ? entries->front().hash : base::Digest{}, "a note"};
+}
+
+TEST_P(StoreContract, a_pruned_ledger_begins_after_its_base_and_says_so) {
+  for (std::uint32_t n = 1; n <= 6; ++n) ASSERT_OK(charge(*store_, n));
+  const auto base = base_of(*store_, 4);
+  const auto pruned = base::sync_wait(store_->prune(base, event(kChange, 9)));
+  ASSERT_OK(pruned);
+  EXPECT_EQ(pruned->last_seq, 7u);
+  EXPECT_EQ(store_->ledger_base().seq, 4u);
+  EXPECT_EQ(store_->ledger_base().hash, base.hash);
+  EXPECT_EQ(store_->ledger_base().note, "a note");
+  EXPECT_EQ(store_->ledger(4, 10)->front().seq, 5u);
+  EXPECT_EQ(chain_of(*store_), "holds");
+  for (std::uint32_t n = 1; n <= 6; ++n) EXPECT_EQ(store_->guard(guard_key(n)).failures, 1);
+}
+
+TEST_P(StoreContract, nothing_is_pruned_up_to_the_head_beyond_it_or_with_another_hash) {
+  for (std::uint32_t n = 1; n <= 6; ++n) ASSERT_OK(charge(*store_, n));
+  auto wrong = base_of(*store_, 3);
+  wrong.hash[0] ^= 1;
+  for (const auto& base : {base_of(*store_, 6), base_of(*store_, 7), wrong, LedgerBase{}})
+    EXPECT_ERRC(base::sync_wait(store_->prune(base, event(kChange, 9))), Errc::conflict);
+  EXPECT_EQ(store_->head().seq, 6u);
+  EXPECT_EQ(store_->ledger_base().seq, 0u);
+  const auto base = base_of(*store_, 3);
+  ASSERT_OK(base::sync_wait(store_->prune(base, event(kChange, 9))));
+  EXPECT_ERRC(base::sync_wait(store_->prune(base, event(kChange, 9))), Errc::conflict) << "a second time";
+}
+
+TEST_P(StoreContract, what_is_due_at_one_moment_is_found_by_it) {
+  Changes changes;
+  changes.puts = {put_of(1, "a", 3, 30), put_of(2, "b", 3, 10), put_of(3, "c", 3, 30), put_of(4, "d", 4, 30)};
+  ASSERT_OK(base::sync_wait(store_->commit(std::move(changes))));
+  EXPECT_EQ(store_->due_at(3, {30})->size(), 2u);
+  EXPECT_EQ(store_->due_at(3, {10})->front().key, record_key(2));
+  EXPECT_TRUE(store_->due_at(3, {29})->empty());
+}
+
+TEST_P(StoreContract, every_counter_is_in_the_block_of_its_subject) {
+  for (std::uint32_t n = 1; n <= 6; ++n) ASSERT_OK(charge(*store_, n));
+  for (std::uint32_t n = 1; n <= 6; ++n) {
+    const auto block = store_->guards_of(base::read_be<std::uint16_t>(subject(n)));
+    const auto mine = std::ranges::find(block, guard_key(n), &std::pair<GuardKey, GuardValue>::first);
+    ASSERT_NE(mine, block.end());
+    EXPECT_EQ(mine->second, (GuardValue{1, 0, {1'000}}));
+  }
 }
 
 TEST_P(StoreContract, a_large_record_is_kept_whole) {

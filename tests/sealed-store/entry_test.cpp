@@ -4,6 +4,7 @@
 
 #include <sealed_store/record_sealer.hpp>
 
+#include "ledger_row.hpp"
 #include "testing.hpp"
 
 namespace sigillo::sealed_store::testing {
@@ -90,6 +91,77 @@ TEST(LedgerEncoding, texts_beyond_their_limit_are_cut) {
   const auto decoded = decode(encode(entry));
   ASSERT_OK(decoded);
   EXPECT_EQ(decoded->event.channel.size(), 80u);
+}
+
+LedgerEntry random_entry(std::mt19937_64& random) {
+  const auto number = [&random] { return random() >> (random() % 64); };  // of every magnitude
+  LedgerEntry entry;
+  entry.seq = number() >> 1;
+  entry.node = static_cast<std::uint32_t>(number());
+  entry.event.time = {static_cast<std::int64_t>(number() - number())};
+  entry.event.kind = static_cast<std::uint16_t>(number());
+  entry.event.outcome = static_cast<std::uint16_t>(number());
+  if (random() % 2 == 0) entry.event.subject = subject(static_cast<std::uint32_t>(random()));
+  entry.event.channel.assign(random() % 81, 'c');
+  entry.event.operator_name.assign(random() % 65, 'o');
+  entry.event.reference.assign(random() % 65, '\xff');
+  if (random() % 2 == 0) entry.event.attempt = number();
+  if (random() % 2 == 0) {
+    GuardKey key{entry.event.subject, static_cast<std::uint8_t>(random())};
+    if (random() % 3 == 0) key = guard_key(5);
+    entry.event.guard.emplace(key, GuardValue{static_cast<std::uint16_t>(number()),
+                                              static_cast<std::uint16_t>(number()),
+                                              {static_cast<std::int64_t>(number() - number())}});
+  }
+  if (random() % 2 == 0) entry.root = base::sha256({base::view("root")});
+  if (random() % 2 == 0) entry.guard_hash = base::sha256({base::view("guards")});
+  return entry;
+}
+
+TEST(LedgerRow, every_entry_comes_back_as_it_was) {
+  const auto seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  for (int i = 0; i < 20'000; ++i) {
+    const auto entry = random_entry(random);
+    const auto read = unpack_row(entry.seq, pack_row(entry));
+    ASSERT_OK(read);
+    ASSERT_EQ(base::to_hex(encode(*read)), base::to_hex(encode(entry)));
+  }
+}
+
+TEST(LedgerRow, a_charge_takes_half_of_its_canonical_bytes) {
+  auto entry = full_entry();
+  entry.seq = 123'456'789;
+  entry.event = event(kCharge, 1, 1'772'359'200'123);
+  entry.event.reference = "verifications";
+  entry.event.guard.emplace(guard_key(1), GuardValue{1, 0, entry.event.time});
+  entry.root.reset();
+  entry.guard_hash.reset();
+  EXPECT_LE(pack_row(entry).size() * 2, encode(entry).size() + 10);
+}
+
+TEST(LedgerRow, a_row_of_before_is_read_at_its_own_place_only) {
+  const auto entry = full_entry();
+  const auto read = unpack_row(7, encode(entry));
+  ASSERT_OK(read);
+  EXPECT_EQ(encode(*read), encode(entry));
+  EXPECT_ERRC(unpack_row(8, encode(entry)), Errc::corrupt);
+}
+
+TEST(LedgerRow, every_other_length_and_form_is_refused) {
+  const auto row = pack_row(full_entry());
+  for (std::size_t size = 0; size < row.size(); ++size)
+    EXPECT_ERRC(unpack_row(7, base::ByteView(row).first(size)), Errc::corrupt);
+  auto longer = row;
+  longer.push_back(0);
+  EXPECT_ERRC(unpack_row(7, longer), Errc::corrupt);
+  auto other = row;
+  other[0] = 3;
+  EXPECT_ERRC(unpack_row(7, other), Errc::corrupt);
+  other = row;
+  other[1] |= 0x40;
+  EXPECT_ERRC(unpack_row(7, other), Errc::corrupt);
 }
 
 RecordSealer sealer(std::initializer_list<std::uint16_t> ids) {

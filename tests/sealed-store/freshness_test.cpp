@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "database.hpp"
+#include "ledger_row.hpp"
 #include "testing.hpp"
 
 namespace sigillo::sealed_store::testing {
@@ -291,9 +292,9 @@ TEST_F(Freshness, an_entry_edited_in_place_breaks_the_chain) {
       seq = cursor.integer(0);
       entry.assign(cursor.blob(1).begin(), cursor.blob(1).end());
     }
-    auto decoded = decode(entry);
+    auto decoded = unpack_row(static_cast<std::uint64_t>(seq), entry);
     decoded->event.guard->second.failures = 1;
-    ASSERT_OK(change->run(encode(*decoded), seq));
+    ASSERT_OK(change->run(pack_row(*decoded), seq));
   }
   db = base::Error(Errc::unavailable, "closed");
   EXPECT_ERRC(start(), Errc::corrupt);

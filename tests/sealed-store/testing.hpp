@@ -159,10 +159,10 @@ inline base::Result<std::unique_ptr<Store>> create_and_open(const StoreOptions& 
   return SqlCipherStore::open(with, keys(), witness);
 }
 
-// The whole ledger's chain, recomputed from nothing: the number of entries, or why not.
+// The ledger's chain, recomputed from nothing or, where it was pruned, from its base: "holds", or why not.
 inline std::string chain_of(Store& store) {
-  base::Digest hash{};
-  std::uint64_t seq = 0;
+  base::Digest hash = store.ledger_base().hash;
+  std::uint64_t seq = store.ledger_base().seq;
   for (;;) {
     const auto entries = store.ledger(seq, 1000);
     if (!entries) return "unreadable";

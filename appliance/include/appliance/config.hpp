@@ -42,6 +42,11 @@ struct AuditConfig {
   std::string checkpoint_folder;   // empty: on demand only
   std::string checkpoint_url;      // https, empty: none
   base::Duration checkpoint_interval = base::minutes(1);
+  std::uint32_t checkpoints_kept = 1'000;  // files in the folder; the oldest go
+  std::string segment_folder;              // where what is let go of the ledger is put; empty: nothing is
+  base::Duration keep_for{};               // entries older than this are let go; 0: age lets none go
+  std::uint32_t keep_entries = 0;          // and all but so many of the last; 0: number lets none go
+  std::uint32_t segment_entries = 1'000'000;
 };
 struct Quotas {
   std::uint32_t per_second = 200,

@@ -46,6 +46,7 @@ enum class EventKind : std::uint16_t {
   stopped = 181,
   hsm_away = 182,
   hsm_back = 183,
+  ledger_pruned = 230,  // up to and with entry `attempt`, whose hash is `reference`
 };
 
 enum class EventOutcome : std::uint16_t {

@@ -26,7 +26,8 @@ enum class Table : std::uint8_t {
   delivery = 5,
   idempotency = 6,
   channel = 7,
-  contact_use = 8
+  contact_use = 8,
+  ledger_mark = 24
 };
 enum class Queue : std::uint8_t {
   none = 0,
@@ -39,8 +40,12 @@ enum class Queue : std::uint8_t {
   subject = 22,
   delivery = 23,
   contact_use = 24,
-  channel = 25
+  channel = 25,
+  ledger_mark = 30,
+  held = 31  // conversions and authorizations, by whose they are: an index, never due
 };
 sealed_store::RecordKey record_key(Table table, const Id& id);
+// The "moment" at which a subject's records stand in Queue::held: a number of the subject's, and no time.
+base::Instant held_at(const SubjectIndex& subject);
 
 }  // namespace sigillo::appliance

@@ -101,6 +101,16 @@ struct ChannelRecord {
   }
 };
 
+struct LedgerMark {  // where a segment of the ledger may end: the head of its moment
+  std::uint64_t seq = 0;
+  base::Digest hash{};
+  base::Instant time{};
+  template <class V>
+  void fields(V&& v) {
+    v(seq, hash, time);
+  }
+};
+
 struct ContactUse {  // which subjects one mobile or e-mail was given for, lately
   struct Use {
     SubjectIndex subject{};

@@ -10,6 +10,11 @@
 
 namespace sigillo::sealed_store {
 
+// Bytes of an entry's texts; what is longer is cut.
+inline constexpr std::size_t kChannelMax = 80;
+inline constexpr std::size_t kOperatorMax = 64;
+inline constexpr std::size_t kReferenceMax = 64;
+
 base::Bytes encode(const LedgerEntry& entry);  // without the hash; texts beyond their limit are cut
 base::Result<LedgerEntry> decode(base::ByteView encoded);  // Errc::corrupt for any other shape
 // SHA-256("sigillo/ledger/v1" || previous || encode(entry)); previous is 32 zero bytes for the first entry.

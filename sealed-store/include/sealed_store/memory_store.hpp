@@ -14,12 +14,16 @@ class MemoryStore final : public Store {
   base::Result<std::optional<base::Bytes>> read(const RecordKey& key) override;
   GuardValue guard(const GuardKey& key) const override;
   std::size_t guards() const override;
+  std::vector<std::pair<GuardKey, GuardValue>> guards_of(std::uint16_t block) const override;
   base::Result<std::vector<DueRecord>> due(std::uint8_t queue, base::Instant now, std::size_t limit) override;
+  base::Result<std::vector<DueRecord>> due_at(std::uint8_t queue, base::Instant due) override;
   base::Task<base::Result<ChargedAttempt>> charge(Charge charge) override;
   base::Task<base::Result<Committed>> settle(ChargedAttempt attempt, Changes changes) override;
   void refund(ChargedAttempt attempt, Event event) override;
   base::Task<base::Result<Committed>> commit(Changes changes) override;
   base::Result<std::vector<LedgerEntry>> ledger(std::uint64_t after, std::size_t limit) override;
+  base::Task<base::Result<Committed>> prune(LedgerBase base, Event event) override;
+  LedgerBase ledger_base() const override;
   Head head() const override;
   std::optional<base::Error> trouble() const override { return std::nullopt; }
 
@@ -31,6 +35,7 @@ class MemoryStore final : public Store {
   std::map<RecordKey, Put> records_;
   std::map<GuardKey, GuardValue> guards_;
   std::vector<LedgerEntry> entries_;
+  LedgerBase base_;
   std::size_t failures_ = 0;
   Errc failure_ = Errc::unavailable;
 };

@@ -48,6 +48,8 @@ class LedgerReader {
                                                           const base::Secret& page_key);
   virtual ~LedgerReader() = default;
   virtual base::Result<std::vector<LedgerEntry>> read(std::uint64_t after, std::size_t limit) = 0;
+  // Asked again after the last read: a running appliance may have pruned meanwhile.
+  virtual base::Result<LedgerBase> base() = 0;
 };
 
 }  // namespace sigillo::sealed_store

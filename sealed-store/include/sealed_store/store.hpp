@@ -18,6 +18,7 @@
 #include <base/crypto.hpp>
 #include <base/result.hpp>
 #include <base/task.hpp>
+#include <sealed_store/head_witness.hpp>
 #include <sealed_store/values.hpp>
 
 namespace sigillo::sealed_store {
@@ -100,9 +101,14 @@ class Store {
   virtual GuardValue guard(const GuardKey& key) const = 0;
   // How many counters are not zero: what memory grows with.
   virtual std::size_t guards() const = 0;
+  // The counters of the subjects that begin with these two bytes: 65,536 calls see them all.
+  virtual std::vector<std::pair<GuardKey, GuardValue>> guards_of(std::uint16_t block) const = 0;
   // Records of a queue that are due by `now`, oldest first. A hint: read() is what is believed.
   virtual base::Result<std::vector<DueRecord>> due(std::uint8_t queue, base::Instant now,
                                                    std::size_t limit) = 0;
+  // Records of a queue that are due at exactly that moment: a queue nobody waits in is an index. A hint as
+  // well.
+  virtual base::Result<std::vector<DueRecord>> due_at(std::uint8_t queue, base::Instant due) = 0;
 
   virtual base::Task<base::Result<ChargedAttempt>> charge(Charge charge) = 0;
   // The outcome of an evaluated attempt, with all that it changes.
@@ -114,7 +120,13 @@ class Store {
   // A change that needs no charge.
   virtual base::Task<base::Result<Committed>> commit(Changes changes) = 0;
 
+  // From the first entry that is still there; what was pruned is skipped.
   virtual base::Result<std::vector<LedgerEntry>> ledger(std::uint64_t after, std::size_t limit) = 0;
+  // The ledger up to and with base.seq is let go: `event` says so in the same commit, and the rows follow a
+  // few at a time, over restarts too, once no start can need them. Errc::conflict where base is not an entry
+  // that is there and before the head.
+  virtual base::Task<base::Result<Committed>> prune(LedgerBase base, Event event) = 0;
+  virtual LedgerBase ledger_base() const = 0;
   virtual Head head() const = 0;  // of what is durable
   // nullptr while commits succeed; else why not (for readiness). Clears itself when the cause is gone.
   virtual std::optional<base::Error> trouble() const = 0;
@@ -123,19 +135,6 @@ class Store {
   static ChargedAttempt charged(std::uint64_t seq, GuardKey key, GuardValue before, GuardValue after) {
     return {seq, key, before, after};
   }
-};
-
-// Where the ledger's head is kept outside the database, so that a database put back shows (the HSM:
-// appliance/anchor).
-class HeadWitness {
- public:
-  virtual ~HeadWitness() = default;
-  // The newest head that was recorded, by anyone; nothing on a new appliance.
-  virtual base::Result<std::optional<Head>> recorded() = 0;
-  // After the store accepted recorded(): raise the epoch. Every other running copy is fenced from here on.
-  virtual base::Result<void> take_over(const Head& accepted) = 0;
-  // On return the head is recorded for good and no other copy has taken over; Errc::fenced where one has.
-  virtual base::Result<void> record(const Head& head) = 0;
 };
 
 }  // namespace sigillo::sealed_store

@@ -66,6 +66,13 @@ struct LedgerEntry {
   base::Digest hash{};                     // SHA-256 over the one before and this one: see ledger_entry.hpp
 };
 
+// Where the ledger begins after its beginning was pruned: the last entry that went, and who says so.
+struct LedgerBase {
+  std::uint64_t seq = 0;  // 0: nothing was ever pruned
+  base::Digest hash{};
+  std::string note;  // signed by the caller; the store only keeps it
+};
+
 struct Head {
   std::uint32_t node = 0;
   std::uint64_t seq = 0;

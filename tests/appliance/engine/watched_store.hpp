@@ -39,6 +39,18 @@ class WatchedStore final : public sealed_store::Store {
                                                          std::size_t limit) override {
     return behind_.due(queue, now, limit);
   }
+  base::Result<std::vector<sealed_store::DueRecord>> due_at(std::uint8_t queue, base::Instant due) override {
+    return behind_.due_at(queue, due);
+  }
+  std::vector<std::pair<sealed_store::GuardKey, sealed_store::GuardValue>> guards_of(
+      std::uint16_t block) const override {
+    return behind_.guards_of(block);
+  }
+  base::Task<base::Result<sealed_store::Committed>> prune(sealed_store::LedgerBase base,
+                                                          sealed_store::Event event) override {
+    return behind_.prune(std::move(base), std::move(event));
+  }
+  sealed_store::LedgerBase ledger_base() const override { return behind_.ledger_base(); }
   base::Task<base::Result<sealed_store::ChargedAttempt>> charge(sealed_store::Charge charge) override {
     if (refuses()) co_return refusal();
     ++charges_;

@@ -153,6 +153,9 @@ void World::start() {
            "sigillo.receipt-v1",
            "sigillo.ledger-v1",
            {}};
+  for (const auto& [kid, key] :
+       {std::pair(keys_.receipt_kid, keys_.receipt), {keys_.ledger_kid, keys_.ledger}})
+    keys_.published.push_back({kid, *base::EcPublicKey::from_point(*token.public_key(key))});
   dispatcher_ = std::make_unique<hsm::Dispatcher>(
       held, hsm::DispatcherOptions{.workers = workers, .deadline = deadline});
   verifier_ = std::make_unique<Verifier>(
