@@ -37,7 +37,7 @@ void LedgerKeeper::round() {
   const auto marked = segments_.mark();
   if (!marked) base::log::error("ledger-mark-failed", marked.error());
   const auto now = context_.clock.now();
-  if (now < next_prune_) return;
+  if (now < next_prune_ && !(marked && *marked)) return;
   if (!prune()) next_prune_ = now + kPruneEvery;
 }
 

@@ -60,7 +60,7 @@ base::Result<std::vector<Segments::Mark>> Segments::marks() const {
   return out;
 }
 
-base::Result<void> Segments::mark(bool at_once) {
+base::Result<bool> Segments::mark(bool at_once) {
   const std::lock_guard lock(mutex_);
   if (!last_) {
     SIGILLO_TRY(const auto known, marks());
@@ -70,7 +70,7 @@ base::Result<void> Segments::mark(bool at_once) {
   const auto since = head.seq - last_->seq;
   const bool due = since >= context_.config.audit.segment_entries ||
                    (since > 1 && head.time >= last_->time + kMarkedEvery);  // the mark's own entry is no news
-  if (head.seq == 0 || since == 0 || (!due && !at_once)) return base::ok();
+  if (head.seq == 0 || since == 0 || (!due && !at_once)) return false;
   const LedgerMark record{head.seq, head.hash, head.time};
   Changes changes{
       .puts = {context_.put(Table::ledger_mark, mark_id(head.seq), record, Queue::ledger_mark, head.time)},
@@ -78,7 +78,7 @@ base::Result<void> Segments::mark(bool at_once) {
   const auto committed = base::sync_wait(context_.store.commit(std::move(changes)));
   if (!committed) return committed.error();
   last_ = Mark{mark_id(head.seq), head.seq, head.hash, head.time};
-  return base::ok();
+  return true;
 }
 
 // As far as a segment reaches, or one mark further where there is none so near.

@@ -33,7 +33,7 @@ class Segments {
 
   // Notes the head where `audit.segment_entries` went by since the last mark, or a day; `at_once` in any
   // case.
-  base::Result<void> mark(bool at_once = false);
+  base::Result<bool> mark(bool at_once = false);  // whether it did
   // The next segment that may go, into a file of the folder; nothing where none may.
   base::Result<std::optional<PrunedSegment>> prune(const std::string& folder, const PruneLimits& limits);
   void stop() { stopped_ = true; }  // a copy that is under way ends soon, and leaves nothing

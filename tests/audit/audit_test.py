@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 
 from jwcrypto import jwe, jwk
@@ -19,7 +20,7 @@ from jwcrypto import jwe, jwk
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "journey")]
 from appliance import Channel, free_ports  # noqa: E402
-from independent import DOMAIN, Broken, check_export, check_note, encode  # noqa: E402
+from independent import DOMAIN, Broken, check_export, check_files, check_note, encode  # noqa: E402
 
 BIN = None
 INTACT, LOCAL, ALTERED, GAP, CUT_TAIL, UNKNOWN_KEY = 0, 1, 10, 11, 12, 13
@@ -373,6 +374,100 @@ class Stopped(unittest.TestCase):
         os.remove(os.path.join(self.server.folder, "token-pin"))
         run("audit", "export", "--config", self.server.config, self.out, expected=LOCAL)
         self.assertEqual([name for name in os.listdir(self.root) if "ledger" in name], [])
+
+
+class Pruned(unittest.TestCase):
+    """A ledger that lets its past go while it answers: every part holds alone, and all of them joined."""
+
+    @classmethod
+    def setUpClass(cls):
+        temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(temporary.cleanup)
+        cls.root = os.path.realpath(temporary.name)
+        cls.page = read(os.path.join(HERE, "..", "..", "docs", "LEDGER.md"))
+        cls.segments = os.path.join(cls.root, "segments")
+        os.mkdir(cls.segments)
+        cls.server = Server(os.path.join(cls.root, "appliance"))
+        with open(cls.server.config, "a", encoding="utf-8") as file:
+            file.write(f'\n[audit]\nsegment_folder = "{cls.segments}"\nkeep_entries = 30\nsegment_entries = 25\n')
+        cls.server.start()
+        cls.addClassCleanup(cls.server.stop)
+        Ledger.live(cls.server)
+        portal, deadline = Channel(cls.server, "portal"), time.monotonic() + START_S
+        while len(os.listdir(cls.segments)) < 3:
+            assert time.monotonic() < deadline, "the past is not let go"
+            status, _ = portal.post("/v1/verifications", {"subject": "VRDLGU80A01F205T", "pin": WRONG})
+            assert status == 200
+        status, cls.keys = portal.call("GET", "/v1/keys")
+        portal.connection.close()
+        cls.export = os.path.join(cls.root, "ledger.jsonl")
+        while run("audit", "export", "--config", cls.server.config, cls.export, "--force").returncode != INTACT:
+            assert time.monotonic() < deadline, "every export met a prune"
+        cls.parts = [os.path.join(cls.segments, name) for name in sorted(os.listdir(cls.segments))]
+        cls.first = json.loads(read(cls.export).splitlines()[1])["seq"]
+        # Segments that were let go after the export began do not belong before it.
+        cls.parts = [part for part in cls.parts if int(part.split("-")[-1].split(".")[0]) < cls.first]
+        cls.keys_file = os.path.join(cls.root, "keys.json")
+        with open(cls.keys_file, "w", encoding="utf-8") as file:
+            json.dump(cls.keys, file)
+
+    def verdict(self, *files):
+        done = run("audit", "verify", *files, "--keys", self.keys_file, "--format", "json")
+        return done.returncode, json.loads(done.stdout)
+
+    def test_the_parts_in_order_are_one_chain_from_the_first_entry(self):
+        self.assertGreaterEqual(len(self.parts), 2)
+        code, answer = self.verdict(*self.parts, self.export)
+        self.assertEqual((code, answer["from"]), (INTACT, 1), answer)
+        entries = check_files([*self.parts, self.export], self.keys, self.page)
+        self.assertEqual([entry["seq"] for entry in entries], list(range(1, len(entries) + 1)))
+        self.assertEqual(answer["entries"], len(entries))
+        pruned = [entry for entry in entries if entry["event"] == "ledger-pruned"]
+        self.assertGreaterEqual(len(pruned), len(self.parts))
+        for entry in pruned:
+            self.assertEqual(entry["reference"], entries[entry["attempt"] - 1]["hash"], "it names what went")
+
+    def test_what_is_left_and_each_segment_is_intact_alone_and_says_from_where(self):
+        code, answer = self.verdict(self.export)
+        self.assertEqual((code, answer["from"]), (INTACT, self.first), answer)
+        words = run("audit", "verify", self.export, expected=INTACT).stdout.decode()
+        self.assertIn(f"begins with entry {self.first}", words)
+        self.assertEqual(check_files([self.export], self.keys, self.page)[0]["seq"], self.first)
+        with self.assertRaises(Broken):
+            check_export(self.export, self.keys, self.page)
+        for part in self.parts:
+            code, answer = self.verdict(part)
+            self.assertEqual((code, answer["checkpoint"]["segment_from"]), (INTACT, answer["from"]), answer)
+            self.assertIn(b"ends with a segment", run("audit", "verify", part, expected=INTACT).stdout)
+
+    def test_a_missing_part_is_a_gap_and_a_wrong_order_an_alteration(self):
+        self.assertEqual(self.verdict(self.parts[0], self.export)[0], GAP)
+        self.assertEqual(self.verdict(*self.parts[1:], self.parts[0], self.export)[0], ALTERED)
+        self.assertEqual(self.verdict(self.export, self.export)[0], ALTERED)
+        for files in ([self.parts[0], self.export], [self.export, self.export]):
+            with self.assertRaises(Broken):
+                check_files(files, self.keys, self.page)
+
+    def test_a_beginning_that_was_cut_off_is_no_prune(self):
+        lines = read(self.export).splitlines(keepends=True)
+        cut = os.path.join(self.root, "cut.jsonl")
+        note = json.loads(lines[-1])["checkpoint"]
+        for change, expected in (([*lines[:1], *lines[2:]], GAP), (lines[1:], GAP),
+                                 ([json.dumps({"base": note}, separators=(",", ":")) + "\n", *lines[1:]], ALTERED),
+                                 ([lines[0].replace("segment ", "segment 9"), *lines[1:]], ALTERED)):
+            with open(cut, "w", encoding="utf-8", newline="\n") as file:
+                file.writelines(change)
+            self.assertEqual(self.verdict(cut)[0], expected)
+            with self.assertRaises((Broken, ValueError, KeyError)):
+                check_export(cut, self.keys, self.page)
+
+    def test_a_restart_does_without_what_went(self):
+        self.server.stop()
+        self.server.start()
+        auditor = Channel(self.server, "auditor")
+        self.addCleanup(auditor.connection.close)
+        _, page = auditor.call("GET", "/v1/ledger?after=0&limit=5")
+        self.assertGreaterEqual(page["entries"][0]["seq"], self.first)
 
 
 if __name__ == "__main__":

@@ -83,15 +83,21 @@ def check_note(note, keys):
     raise Broken("no key of that id")
 
 
-def check_export(path, keys, page):
-    """All entries, where everything holds."""
-    events, outcomes = catalogues(page)
+def check_file(path, keys, names, at, previous):
+    """One export or segment that goes on after entry `at` with the hash `previous`; None where it is the first. Its entries and its end."""
+    events, outcomes = names
     with open(path, encoding="utf-8", newline="\n") as file:
         lines = file.read().split("\n")
     need(lines.pop() == "", "the last line is not ended")
     closing = json.loads(lines.pop())
-    previous, entries = bytes(32), []
-    for number, line in enumerate(lines, 1):
+    base = (0, bytes(32))
+    if lines and lines[0].startswith('{"base"'):
+        note = check_note(json.loads(lines.pop(0))["base"], keys)
+        need(len(note) == 5, "the base is not the end of a segment")
+        base = (int(note[1]), base64.b64decode(note[2]))
+    need(at is None or base == (at, previous), "the file does not begin where the one before has ended")
+    (at, previous), entries = base, []
+    for number, line in enumerate(lines, at + 1):
         entry = json.loads(line)
         need(entry["seq"] == number, f"entry {number} is not in its place")
         previous = hashlib.sha256(DOMAIN + previous + encode(entry)).digest()
@@ -100,10 +106,27 @@ def check_export(path, keys, page):
         need(entry["outcome"] == outcomes[entry["outcome_code"]], f"the name of outcome {entry['outcome_code']}")
         need(entry["time"] == rfc3339(entry["time_ms"]), f"the time of entry {number}")
         entries.append(entry)
-    origin, size, head, time = check_note(closing["checkpoint"], keys)
+    origin, size, head, time, *segment = check_note(closing["checkpoint"], keys)
     need(origin.endswith(f"/ledger/{entries[-1]['node']}"), "the origin")
-    need(int(size) == len(entries) and base64.b64decode(head) == previous, "the chain does not end in the checkpoint")
+    need(int(size) == entries[-1]["seq"] and base64.b64decode(head) == previous, "the chain does not end in the checkpoint")
     need(time == "time " + entries[-1]["time"], "the checkpoint's time")
+    need(segment in ([], [f"segment {entries[0]['seq']}"]), "the segment's beginning")
+    return entries, entries[-1]["seq"], previous
+
+
+def check_files(paths, keys, page):
+    """All entries of segments and an export, in their order, where everything holds."""
+    names, at, previous, all_entries = catalogues(page), None, None, []
+    for path in paths:
+        entries, at, previous = check_file(path, keys, names, at, previous)
+        all_entries += entries
+    return all_entries
+
+
+def check_export(path, keys, page):
+    """All entries of a whole ledger, from its first."""
+    entries = check_files([path], keys, page)
+    need(entries[0]["seq"] == 1, "the beginning is missing")
     return entries
 
 
