@@ -30,9 +30,9 @@ std::string new_request_id() {
 
 }  // namespace
 
-Connection::Connection(Core& core, asio::ip::tcp::socket socket)
+Connection::Connection(Core& core, TlsContext tls, asio::ip::tcp::socket socket)
     : core_(core),
-      tls_(core.tls()),
+      tls_(std::move(tls)),
       stream_(std::move(socket), *tls_),
       watch_(core.channels, stream_.lowest_layer().native_handle()),
       in_(kHeaderMax + kBodyMax) {

@@ -21,7 +21,7 @@ namespace sigillo::api {
 
 class Connection {
  public:
-  Connection(Core& core, boost::asio::ip::tcp::socket socket);
+  Connection(Core& core, TlsContext tls, boost::asio::ip::tcp::socket socket);
   ~Connection();
 
   boost::asio::awaitable<void> run();

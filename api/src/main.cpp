@@ -5,12 +5,14 @@
 #include <memory>
 #include <string>
 
+#include <api/admin_socket.hpp>
 #include <api/routes.hpp>
 #include <api/server.hpp>
-#include <appliance/assembly.hpp>
+#include <appliance/host.hpp>
 #include <base/log.hpp>
 
 #include "process.hpp"
+#include "startup.hpp"
 
 namespace {
 
@@ -26,11 +28,13 @@ constexpr const char* kFooter =
     "error.\n"
     "SIGTERM and SIGINT end it after the requests in flight; SIGHUP reads the certificate and the channel CA "
     "again.\n"
+    "Without a token PIN, or with one that the token refuses, it runs on sealed and waits for `sigillo "
+    "unseal`.\n"
     "\n"
     "Exit codes:\n"
     "  0  ended by a signal\n"
     "  1  a local error: arguments, configuration, certificate files, a port that is taken\n"
-    "  2  sealed: the HSM, its token PIN or its keys\n"
+    "  2  the HSM cannot be used: its module, its keys\n"
     "  3  the store was refused: rolled back, altered, or of another token\n";
 
 [[noreturn]] void fail(Exit code, const std::string& sentence) {
@@ -62,13 +66,12 @@ api::Endpoint endpoint(const std::string& text) {
   return {parsed->first, parsed->second};
 }
 
-std::unique_ptr<api::Server> open_server(const appliance::Config& config, EVP_PKEY* key,
-                                         appliance::Service& service, const base::Clock& clock) {
+std::unique_ptr<api::Server> open_server(const appliance::Config& config, appliance::Service& service,
+                                         const base::Clock& clock) {
   api::ServerOptions options{.listen = endpoint(config.server.listen),
                              .monitor = endpoint(config.server.monitor),
                              .certificate = config.server.certificate,
                              .channel_ca = config.server.channel_ca,
-                             .key = key,
                              .quotas = config.quotas};
   auto server = api::Server::open(std::move(options), service, clock);
   if (!server) {
@@ -79,43 +82,71 @@ std::unique_ptr<api::Server> open_server(const appliance::Config& config, EVP_PK
   return std::move(server).value();
 }
 
-void serve(api::Server& server) {
-  server.start();
-  std::printf("sigillod ready, https port %u, monitor port %u\n", unsigned{server.port()},
-              unsigned{server.monitor_port()});
-  std::fflush(stdout);
-  base::log::info("serving", {{"port", server.port()}, {"monitor", server.monitor_port()}});
-  while (api::wait_for_signal() == SIGHUP) {
-    if (const auto done = server.reload_tls(); done)
-      base::log::info("certificates-reloaded");
-    else
-      base::log::error("certificates-kept", done.error());
+// Once it serves, and only then: the first time that the appliance is open.
+base::Result<void> open_door(api::Server& server, EVP_PKEY* key, bool& said) {
+  SIGILLO_CHECK(server.use_key(key));
+  if (!std::exchange(said, true)) {
+    std::printf("sigillod ready, https port %u, monitor port %u\n", unsigned{server.port()},
+                unsigned{server.monitor_port()});
+    std::fflush(stdout);
   }
-  base::log::info("stopping");
-  server.stop();
+  base::log::info("serving", {{"port", server.port()}, {"monitor", server.monitor_port()}});
+  return base::ok();
+}
+
+bool try_unseal(appliance::Host& host, const appliance::Config& config) {
+  const auto unsealed = api::unseal_alone(host, config);
+  if (!unsealed)
+    fail(unsealed.error(), "cannot open the appliance of " + config.file, "`sigillo diagnose` says more.");
+  if (*unsealed == api::Unsealed::for_person)
+    base::log::warn("sealed", {{"reason", host.reasons().front()}, {"advice", "sigillo unseal"}});
+  return *unsealed != api::Unsealed::later;
+}
+
+void serve(api::Server& server, appliance::Host& host, const appliance::Config& config) {
+  constexpr base::Duration kPause = base::seconds(2);  // while the HSM is away
+  bool settled = try_unseal(host, config);
+  for (;;) {
+    const int signal = settled ? api::wait_for_signal() : api::wait_for_signal(kPause);
+    if (signal == 0) {
+      settled = host.standing() != appliance::Standing::sealed || try_unseal(host, config);
+    } else if (signal != SIGHUP) {
+      return;
+    } else if (const auto done = server.reload_tls(); done) {
+      base::log::info("certificates-reloaded");
+    } else {
+      base::log::error("certificates-kept", done.error());
+    }
+  }
 }
 
 int run(const std::string& config_path) {
   api::block_signals();
   api::harden();
   const appliance::Config config = read_config(config_path);
-  if (const auto free = api::check_endpoints(endpoint(config.server.listen), endpoint(config.server.monitor));
-      !free) {
-    fail_to_listen(free.error(), config.server);
-  }
   const base::SystemClock clock;
-  auto assembly = appliance::Assembly::open(config, clock);
-  if (!assembly) {
-    fail(assembly.error(), "cannot open the appliance of " + config.file, "`sigillo diagnose` says more.");
+  appliance::Host host(config, clock);
+  // Listening before the store is opened: a port that another sigillod has ends this one while its anchor is
+  // still untouched. Not destroyed: the host goes first, and calls it still has come back to a server that is
+  // there.
+  api::Server* const server = open_server(config, host, clock).release();
+  bool said_ready = false;
+  host.set_doors({.opened = [&](EVP_PKEY* key) { return open_door(*server, key, said_ready); },
+                  .closing = [server] { static_cast<void>(server->use_key(nullptr)); }});
+  server->start();
+  appliance::Administration administration(host, clock);
+  const std::string socket = appliance::admin_socket(config);
+  auto admin = api::AdminSocket::open(socket, administration);
+  if (!admin) {
+    base::log::error("admin-socket-not-opened", admin.error());
+    base::log::warn("admin-socket", {{"path", socket}, {"advice", "officers cannot reach this process"}});
   }
-  auto key = assembly.value()->tls_key();
-  if (!key) fail(key.error(), "cannot use the token's TLS key", "`sigillo diagnose` says more.");
-  // Not destroyed: the assembly goes first, and calls it still has come back to a server that is there.
-  api::Server* const server =
-      open_server(config, key.value().get(), assembly.value()->service(), clock).release();
-  serve(*server);
-  key.value().reset();
-  assembly.value().reset();
+  serve(*server, host, config);
+  base::log::info("stopping");
+  if (admin) admin.value()->close();
+  server->stop();
+  host.end();
+  if (admin) admin.value().reset();
   base::log::info("stopped");
   api::leave(Exit::good);
 }

@@ -59,6 +59,14 @@ int wait_for_signal() {
   return signal;
 }
 
+int wait_for_signal(base::Duration at_most) {
+  const sigset_t set = own_signals();
+  const timespec limit{static_cast<time_t>(at_most.ms / 1000),
+                       static_cast<long>(at_most.ms % 1000) * 1'000'000};
+  const int signal = sigtimedwait(&set, nullptr, &limit);
+  return signal < 0 ? 0 : signal;
+}
+
 void leave(Exit code) {
   base::log::flush();
   std::fflush(nullptr);

@@ -5,6 +5,8 @@
 #include <csignal>
 #include <cstdint>
 
+#include <base/clock.hpp>
+
 namespace sigillo::api {
 
 // What systemd and an operator can tell apart (K1, J7): 2 and 3 need a person, restarting does not help.
@@ -25,7 +27,8 @@ void harden();
 
 // The signals of wait_for_signal(), blocked here so that every thread to come inherits it.
 void block_signals();
-int wait_for_signal();  // SIGTERM, SIGINT or SIGHUP
+int wait_for_signal();                        // SIGTERM, SIGINT or SIGHUP
+int wait_for_signal(base::Duration at_most);  // 0 where none came
 
 // Flushes and ends without destructors: those of SoftHSM2 and OpenSSL meet each other at exit and crash.
 [[noreturn]] void leave(Exit code);

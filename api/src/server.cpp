@@ -60,8 +60,8 @@ void ended(std::exception_ptr failure) {
   if (failure) base::log::error("connection-failed", {{"reason", "out of locked memory"}});
 }
 
-asio::awaitable<void> run_connection(Core& core, tcp::socket socket) {
-  auto connection = std::make_unique<Connection>(core, std::move(socket));
+asio::awaitable<void> run_connection(Core& core, TlsContext tls, tcp::socket socket) {
+  auto connection = std::make_unique<Connection>(core, std::move(tls), std::move(socket));
   co_await connection->run();
 }
 
@@ -84,8 +84,14 @@ asio::awaitable<void> accept_channels(Core& core, asio::io_context& io, tcp::acc
       core.metrics.refused_connection();
       continue;
     }
+    // Sealed: the key of a handshake is in the HSM, and so there is none. The socket closes.
+    auto tls = core.tls();
+    if (!tls) {
+      core.metrics.refused_connection();
+      continue;
+    }
     ++core.handshakes;
-    asio::co_spawn(strand, run_connection(core, std::move(socket)), ended);
+    asio::co_spawn(strand, run_connection(core, std::move(tls), std::move(socket)), ended);
   }
 }
 
@@ -148,7 +154,7 @@ base::Result<std::unique_ptr<Server>> Server::open(ServerOptions options, applia
                                                    const base::Clock& clock) {
   SIGILLO_TRY(auto tls, make_tls_context(options));
   auto parts = std::make_unique<Parts>(std::move(options), service, clock);
-  parts->core.tls_context = std::move(tls);
+  if (parts->core.options.key != nullptr) parts->core.tls_context = std::move(tls);
   SIGILLO_TRY(auto channels, listen(parts->io, parts->core.options.listen, false));
   SIGILLO_TRY(auto monitor, listen(parts->io, parts->core.options.monitor, true));
   parts->port = channels.local_endpoint().port();
@@ -198,9 +204,21 @@ Server::~Server() {
 }
 
 base::Result<void> Server::reload_tls() {
-  SIGILLO_TRY(auto fresh, make_tls_context(parts_->core.options));
-  const std::lock_guard lock(parts_->core.tls_mutex);
-  parts_->core.tls_context = std::move(fresh);
+  Core& core = parts_->core;
+  const std::lock_guard lock(core.tls_mutex);
+  SIGILLO_TRY(auto fresh, make_tls_context(core.options));
+  if (core.options.key != nullptr) core.tls_context = std::move(fresh);
+  return base::ok();
+}
+
+base::Result<void> Server::use_key(EVP_PKEY* key) {
+  Core& core = parts_->core;
+  const std::lock_guard lock(core.tls_mutex);
+  ServerOptions options = core.options;
+  options.key = key;
+  SIGILLO_TRY(auto fresh, make_tls_context(options));
+  core.options.key = key;
+  core.tls_context = key != nullptr ? std::move(fresh) : TlsContext();
   return base::ok();
 }
 

@@ -60,7 +60,7 @@ base::Result<TlsContext> make_tls_context(const ServerOptions& options) {
   if (SSL_CTX_use_certificate_chain_file(ctx, options.certificate.c_str()) != 1) {
     return failed("the server's certificate cannot be read");
   }
-  if (SSL_CTX_use_PrivateKey(ctx, options.key) != 1)
+  if (options.key != nullptr && SSL_CTX_use_PrivateKey(ctx, options.key) != 1)
     return failed("the TLS key is not the server certificate's");
   if (SSL_CTX_load_verify_file(ctx, options.channel_ca.c_str()) != 1)
     return failed("the channel CA cannot be read");

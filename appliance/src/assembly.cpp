@@ -4,12 +4,8 @@
 
 #include <algorithm>
 
-#include <sealed_store/sqlcipher_store.hpp>
-
-#include "anchor.hpp"
 #include "erasure.hpp"
-#include "housekeeping.hpp"
-#include "ledger_keeper.hpp"
+#include "parts.hpp"
 #include "token_opening.hpp"
 
 namespace sigillo::appliance {
@@ -99,6 +95,34 @@ base::Result<std::vector<Channel>> load_channels(const Context& context) {
   return channels;
 }
 
+// The id that acts name: drawn when the store is founded, and kept with it, so that a restored store is the
+// same appliance. A store from before there were acts gets one at its next start.
+base::Result<std::string> appliance_id(const Context& context) {
+  SIGILLO_TRY(const auto kept, context.load<ApplianceRecord>(Table::appliance, Id{}));
+  if (kept) return to_text(kept->id);
+  const ApplianceRecord record{random_id()};
+  sealed_store::Changes changes{.puts = {context.put(Table::appliance, Id{}, record)}};
+  const auto committed = base::sync_wait(context.store.commit(std::move(changes)));
+  if (!committed) return committed.error();
+  return to_text(record.id);
+}
+
+base::Result<void> check_officers(const Officers& officers) {
+  for (auto one = officers.begin(); one != officers.end(); ++one) {
+    if (!valid_officer_name(one->name) || !base::EcPublicKey::from_point(one->key))
+      return base::Error(Errc::officers, "an officer's name or key is malformed");
+    for (auto other = officers.begin(); other != one; ++other) {
+      if (other->name == one->name || other->key == one->key)
+        return base::Error(Errc::officers, "two officers have one name or one key");
+    }
+  }
+  if (officers.size() < kOfficersMin)
+    return base::Error(Errc::officers, "an appliance has two officers at least");
+  return base::ok();
+}
+
+}  // namespace
+
 sealed_store::Event own_event(EventKind kind, base::Instant now) {
   sealed_store::Event event;
   event.time = now;
@@ -106,8 +130,6 @@ sealed_store::Event own_event(EventKind kind, base::Instant now) {
   event.channel = "appliance";
   return event;
 }
-
-}  // namespace
 
 base::Result<void> create_keys(hsm::Token& token) {
   for (const char* label : {KeyLabels::index, KeyLabels::verifier, KeyLabels::store}) {
@@ -138,8 +160,9 @@ base::Result<std::optional<sealed_store::Head>> recorded_head(hsm::Token& token,
 }
 
 base::Result<void> found_store(const Config& config, hsm::Token& token, const std::vector<Channel>& channels,
-                               const base::Clock& clock) {
+                               const Officers& officers, const base::Clock& clock) {
   SIGILLO_CHECK(check_channels(channels));
+  SIGILLO_CHECK(check_officers(officers));
   SIGILLO_TRY(auto keys, derive_all(token));
   const auto options = options_of(config);
   SIGILLO_CHECK(sealed_store::SqlCipherStore::create(options, keys.store));
@@ -158,32 +181,25 @@ base::Result<void> found_store(const Config& config, hsm::Token& token, const st
     event.reference = channel.label();
     changes.events.push_back(std::move(event));
   }
+  const auto put = [&](Table table, const Id& id, const auto& record, Queue queue) {
+    const auto key = record_key(table, id);
+    changes.puts.push_back(
+        {key, sealer.seal(key, codec::encode(record)), static_cast<std::uint8_t>(queue), {}});
+  };
+  put(Table::appliance, Id{}, ApplianceRecord{random_id()}, Queue::none);
+  for (auto officer : officers) {
+    officer.enrolled = clock.now();
+    put(Table::officer, officer_id(officer.name), officer, Queue::officer);
+    auto event = own_event(EventKind::officer_enrolled, clock.now());
+    event.channel = "officer";
+    event.operator_name = officer.name;
+    event.reference = key_thumbprint(officer);
+    changes.events.push_back(std::move(event));
+  }
   auto committed = base::sync_wait(store->commit(std::move(changes)));
   if (!committed) return committed.error();
   return base::ok();
 }
-
-// In the order of building; destruction is the reverse: housekeeping stops, calls end, the store closes with
-// its last anchor, the HSM's workers join, the token logs out.
-struct Assembly::Parts {
-  Config config;
-  std::unique_ptr<hsm::Token> token;
-  std::unique_ptr<Anchor> anchor;
-  std::unique_ptr<TimedAnchor> timed_anchor;
-  std::unique_ptr<hsm::Dispatcher> dispatcher;
-  std::unique_ptr<sealed_store::Store> store;
-  std::unique_ptr<sealed_store::RecordSealer> sealer;
-  base::Secret idempotency_key;
-  Keys keys;
-  std::unique_ptr<Verifier> verifier;
-  std::unique_ptr<Messages> messages;
-  ChannelRegistry channels;
-  std::unique_ptr<SubjectQueue> queue;
-  std::unique_ptr<Engine> engine;
-  std::unique_ptr<Housekeeping> housekeeping;
-  std::unique_ptr<Segments> segments;
-  std::unique_ptr<LedgerKeeper> ledger_keeper;
-};
 
 Assembly::Assembly(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
@@ -197,12 +213,13 @@ Assembly::~Assembly() {
   parts_->engine.reset();
 }
 
-base::Result<std::unique_ptr<Assembly>> Assembly::open(const Config& config, const base::Clock& clock) {
+base::Result<std::unique_ptr<Assembly>> Assembly::open(const Config& config, const base::Secret& pin,
+                                                       const base::Clock& clock) {
   auto parts = std::make_unique<Parts>();
   parts->config = config;
   if (!profile_of(config.hsm).data_objects)
     return base::Error(Errc::policy, "this module keeps no private data objects on its token, so no anchor");
-  SIGILLO_TRY(parts->token, open_token(config.hsm));
+  SIGILLO_TRY(parts->token, open_token(config.hsm, pin));
   SIGILLO_CHECK(parts->token->self_test());
   std::map<std::uint16_t, hsm::KeyRef> verifiers;
   SIGILLO_TRY(parts->keys, find_keys(*parts->token, verifiers));
@@ -247,6 +264,7 @@ base::Result<std::unique_ptr<Assembly>> Assembly::open(const Config& config, con
   sealed_store::Changes changes{.events = {own_event(EventKind::started, p.engine->context().now())}};
   auto started = base::sync_wait(p.store->commit(std::move(changes)));
   if (!started) return started.error();
+  SIGILLO_TRY(p.appliance_id, appliance_id(p.engine->context()));
   p.housekeeping = std::make_unique<Housekeeping>(*p.engine, *p.timed_anchor, *p.token);
   p.segments = std::make_unique<Segments>(p.engine->context());
   p.ledger_keeper = std::make_unique<LedgerKeeper>(p.engine->context(), *p.segments);
@@ -261,11 +279,6 @@ base::Result<Erased> Assembly::erase(const Subject& subject, std::string_view re
   parts_->ledger_keeper.reset();
   parts_->housekeeping.reset();  // what it sweeps up meanwhile would be put back as it was collected
   return base::sync_wait(appliance::erase(parts_->engine->context(), subject, reason));
-}
-
-base::Result<hsm::EvpKey> Assembly::tls_key() {
-  SIGILLO_TRY(const auto key, parts_->token->find_key({KeyLabels::tls, 1}));
-  return hsm::evp_key(*parts_->token, key, hsm::KeyType::ec_p256);
 }
 
 }  // namespace sigillo::appliance

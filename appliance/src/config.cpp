@@ -268,6 +268,11 @@ std::variant<Config, ConfigError> load_config(const std::string& path) {
   }
 }
 
+std::string admin_socket(const Config& config) {
+  if (!config.admin.socket.empty()) return config.admin.socket;
+  return (std::filesystem::path(config.store.path).parent_path() / "admin.sock").string();
+}
+
 std::optional<std::pair<std::string, std::uint16_t>> parse_endpoint(std::string_view text) {
   const auto colon = text.rfind(':');
   if (colon == std::string_view::npos || colon == 0) return std::nullopt;

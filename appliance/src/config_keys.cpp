@@ -111,11 +111,13 @@ const ConfigKey kKeys[] = {
     {"store.path", PathAt{AT(std::string, store.path)}, Tighter::free, true},
     {"store.node", CountAt{AT(std::uint32_t, store.node)}},
 
+    {"admin.socket", PathAt{AT(std::string, admin.socket)}},
+
     {"hsm.module", PathAt{AT(std::string, hsm.module)}, Tighter::free, true},
     {"hsm.token_label", TextAt{AT(std::string, hsm.token_label), valid_label, "1 to 32 characters"}},
     {"hsm.token_serial", TextAt{AT(std::string, hsm.token_serial), valid_serial, "1 to 16 characters"}},
     {"hsm.softhsm2_conf", PathAt{AT(std::string, hsm.softhsm2_conf)}},
-    {"hsm.pin_file", PathAt{AT(std::string, hsm.pin_file)}, Tighter::free, true},
+    {"hsm.pin_file", PathAt{AT(std::string, hsm.pin_file)}},
     {"hsm.profile", ChoiceAt{set_module_profile, unranked, "\"auto\", \"network\", \"nss\", \"p11-kit-remote\" or \"softhsm2\""}},
     {"hsm.init_arguments", TextAt{AT(std::string, hsm.init_arguments), valid_arguments, "at most 1024 printable ASCII characters"}},
     {"hsm.canary", DurationAt{canary}},

@@ -44,6 +44,18 @@ constexpr auto kEvents = std::to_array<std::pair<EventKind, std::string_view>>({
     {EventKind::stopped, "stopped"},
     {EventKind::hsm_away, "hsm-away"},
     {EventKind::hsm_back, "hsm-back"},
+    {EventKind::sealed, "sealed"},
+    {EventKind::unsealed, "unsealed"},
+    {EventKind::policy_accepted, "policy-accepted"},
+    {EventKind::policy_tightened, "policy-tightened"},
+    {EventKind::unclean_stops_accepted, "unclean-stops-accepted"},
+    {EventKind::act, "act"},
+    {EventKind::act_signed, "act-signed"},
+    {EventKind::act_ended, "act-ended"},
+    {EventKind::officer_enrolled, "officer-enrolled"},
+    {EventKind::officer_suspended, "officer-suspended"},
+    {EventKind::officer_revoked, "officer-revoked"},
+    {EventKind::officer_resumed, "officer-resumed"},
     {EventKind::ledger_pruned, "ledger-pruned"},
 });
 

@@ -88,13 +88,16 @@ base::Result<base::Secret> read_pin_file(const std::string& path) {
 }
 
 base::Result<std::unique_ptr<hsm::Token>> open_token(const HsmConfig& config) {
-  if (!config.softhsm2_conf.empty()) setenv("SOFTHSM2_CONF", config.softhsm2_conf.c_str(), 1);
   SIGILLO_TRY(const auto pin, read_pin_file(config.pin_file));
+  return open_token(config, pin);
+}
+
+base::Result<std::unique_ptr<hsm::Token>> open_token(const HsmConfig& config, const base::Secret& pin) {
+  if (!config.softhsm2_conf.empty()) setenv("SOFTHSM2_CONF", config.softhsm2_conf.c_str(), 1);
   const RefusedPin refused(config.refused_pin_file);
   if (refused.is(pin))
     return base::Error(hsm::Errc::credential,
-                       "the token refused this PIN before, and it is not tried again: put the right one into "
-                       "hsm.pin_file");
+                       "the token refused this PIN before, and it is not tried again: give the right one");
   auto token = hsm::Pkcs11Token::open(token_options(config), pin);
   if (!token) {
     if (hsm::is_wrong_pin(token.error())) refused.remember(pin);

@@ -16,6 +16,16 @@ std::string to_rfc3339(Instant instant) {
   return {buffer, length};
 }
 
+std::optional<Instant> parse_rfc3339(std::string_view text) {
+  const std::string copy(text);  // strptime wants an end
+  std::tm parts{};
+  const char* const end = strptime(copy.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  if (end == nullptr || *end != '\0') return std::nullopt;
+  const Instant out{static_cast<std::int64_t>(timegm(&parts)) * 1000};
+  if (to_rfc3339(out) != text) return std::nullopt;  // 30 February, one digit for two
+  return out;
+}
+
 std::optional<Duration> parse_duration(std::string_view text) {
   if (text.size() < 2) return std::nullopt;
   std::int64_t number = 0;

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <mutex>
 
 #include "ec_public.hpp"
 
@@ -18,8 +19,7 @@ namespace sigillo::hsm {
 namespace {
 
 struct TokenKey {
-  Token* token;
-  KeyRef key;
+  std::shared_ptr<const KeyDoor> door;
   KeyType type;
 };
 
@@ -52,7 +52,7 @@ base::Bytes fitted(base::ByteView digest, std::size_t size) {
 base::Result<base::Bytes> sign_digest(const EC_KEY* key, base::ByteView digest) {
   const auto* ours = static_cast<const TokenKey*>(EC_KEY_get_ex_data(key, index_of_token_key()));
   if (ours == nullptr) return base::Error(Errc::caller_fault, "an EC_KEY that is not of a token");
-  return ours->token->sign(ours->key, fitted(digest, coordinate_bytes(ours->type)));
+  return ours->door->sign(fitted(digest, coordinate_bytes(ours->type)));
 }
 
 int failed() {
@@ -100,9 +100,30 @@ void EvpKeyFree::operator()(EVP_PKEY* key) const {
   EVP_PKEY_free(key);
 }
 
+base::Result<base::Bytes> KeyDoor::sign(base::ByteView digest) const {
+  const std::shared_lock lock(mutex_);
+  if (token_ == nullptr) return base::Error(Errc::credential, "the token was closed");
+  return token_->sign(key_, digest);
+}
+
+base::Result<base::Bytes> KeyDoor::public_key() const {
+  const std::shared_lock lock(mutex_);
+  if (token_ == nullptr) return base::Error(Errc::credential, "the token was closed");
+  return token_->public_key(key_);
+}
+
+void KeyDoor::shut() {
+  const std::unique_lock lock(mutex_);
+  token_ = nullptr;
+}
+
 base::Result<EvpKey> evp_key(Token& token, KeyRef key, KeyType type) {
+  return evp_key(std::make_shared<const KeyDoor>(token, key), type);
+}
+
+base::Result<EvpKey> evp_key(std::shared_ptr<const KeyDoor> door, KeyType type) {
   if (coordinate_bytes(type) == 0) return base::Error(Errc::caller_fault, "a MAC key is no EVP_PKEY");
-  SIGILLO_TRY(const base::Bytes point, token.public_key(key));
+  SIGILLO_TRY(const base::Bytes point, door->public_key());
   SIGILLO_CHECK(public_evp(type, point));
   const int curve = type == KeyType::ec_p384 ? NID_secp384r1 : NID_X9_62_prime256v1;
   const std::unique_ptr<EC_KEY, Free> ec(EC_KEY_new_by_curve_name(curve));
@@ -110,7 +131,7 @@ base::Result<EvpKey> evp_key(Token& token, KeyRef key, KeyType type) {
       EC_KEY_oct2key(ec.get(), point.data(), point.size(), nullptr) != 1) {
     return broken();
   }
-  auto owned = std::make_unique<TokenKey>(TokenKey{&token, key, type});
+  auto owned = std::make_unique<TokenKey>(TokenKey{std::move(door), type});
   if (EC_KEY_set_ex_data(ec.get(), index_of_token_key(), owned.get()) != 1) return broken();
   (void)owned.release();  // the EC_KEY's now: free_token_key
   EvpKey out(EVP_PKEY_new());

@@ -15,6 +15,7 @@
 #include <hsm/pkcs11_token.hpp>
 #include <provisioning/certificate.hpp>
 #include <provisioning/command.hpp>
+#include <provisioning/officer_key.hpp>
 
 #include "files.hpp"
 
@@ -31,6 +32,9 @@ constexpr std::array kRoles = {Role::portal,      Role::contact_centre, Role::br
 // Where Debian's softhsm2 puts its module, and where others do.
 constexpr std::array kModules = {"/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so",
                                  "/usr/local/lib/softhsm/libsofthsm2.so"};
+
+constexpr std::array kOfficers = {"anna", "bruno"};
+constexpr int kDevelopmentIterations = 2048;
 
 bool opens_deliveries(Role role) {
   return appliance::courier_medium(role).has_value() || role == Role::contact_centre || role == Role::branch;
@@ -102,15 +106,17 @@ class Maker {
     Scaffold scaffold;
     doing_ = "making the folder " + folder_.string();
     SIGILLO_CHECK(scaffold.raise(folder_));
-    for (const char* name : {"token", "store", "channels"}) SIGILLO_CHECK(make_folder(folder_ / name, 0700));
+    for (const char* name : {"token", "store", "channels", "officers"})
+      SIGILLO_CHECK(make_folder(folder_ / name, 0700));
     SIGILLO_CHECK(make_token());
     SIGILLO_TRY(const auto config, write_configuration());
     SIGILLO_TRY(const auto token, appliance::open_token(config.hsm));
     doing_ = "making the keys in the token";
     SIGILLO_CHECK(appliance::create_keys(*token));
     SIGILLO_TRY(const auto channels, make_certificates(*token));
+    SIGILLO_TRY(const auto officers, make_officers());
     doing_ = "making the store " + config.store.path;
-    SIGILLO_CHECK(appliance::found_store(config, *token, channels, clock_));
+    SIGILLO_CHECK(appliance::found_store(config, *token, channels, officers, clock_));
     doing_ = "writing " + (folder_ / "sigillo.toml").string();
     if (::rename(unfinished_.c_str(), (folder_ / "sigillo.toml").c_str()) != 0) {
       return base::Error(Errc::file, "a file could not be renamed", static_cast<unsigned long>(errno));
@@ -210,6 +216,24 @@ class Maker {
       SIGILLO_CHECK(write_new_file(folder_ / folder / "delivery.jwk", private_jwk.expose(), 0600));
     }
     return channel;
+  }
+
+  // Two, with the password of each beside its key: what takes two officers takes two here as well, so that
+  // scripts exercise it; that one person has both is what makes this a development appliance.
+  base::Result<appliance::Officers> make_officers() {
+    appliance::Officers officers;
+    for (const char* name : kOfficers) {
+      const auto file = folder_ / "officers" / (std::string(name) + ".key");
+      doing_ = "making the officer's key " + file.string();
+      SIGILLO_TRY(const auto key, generate_p256());
+      const auto password = random_pin();  // 160 bits: stretching them would add nothing
+      SIGILLO_CHECK(write_officer_key(file, *key, password, kDevelopmentIterations));
+      SIGILLO_CHECK(
+          write_new_file(folder_ / "officers" / (std::string(name) + ".password"), password.expose(), 0600));
+      SIGILLO_TRY(const auto point, public_point(*key));
+      officers.push_back({name, appliance::OfficerStatus::active, point, {}});
+    }
+    return officers;
   }
 
   base::Result<void> write_certificate(const fs::path& name, X509& certificate) {

@@ -87,7 +87,8 @@ std::optional<appliance::Subject> read_subject() {
 base::Result<appliance::Erased> erase(const appliance::Config& config, const appliance::Subject& subject,
                                       const std::string& reason) {
   const base::SystemClock clock;
-  SIGILLO_TRY(const auto assembly, appliance::Assembly::open(config, clock));
+  SIGILLO_TRY(const auto pin, appliance::read_pin_file(config.hsm.pin_file));
+  SIGILLO_TRY(const auto assembly, appliance::Assembly::open(config, pin, clock));
   return assembly->erase(subject, reason);
 }
 

@@ -314,7 +314,7 @@ TEST_F(ConfigFile, ValuesThatDoNotGoTogetherAreRefused) {
 }
 
 TEST_F(ConfigFile, AMissingKeyIsNamed) {
-  for (const char* key : {"certificate", "channel_ca", "path", "module", "token_label", "pin_file"}) {
+  for (const char* key : {"certificate", "channel_ca", "path", "module", "token_label"}) {
     std::string text(kRequired);
     const auto at = text.find(std::string(key) + " =");
     text.erase(at, text.find('\n', at) + 1 - at);

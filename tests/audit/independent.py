@@ -32,7 +32,7 @@ def encode(entry):
     """The table "An entry's bytes"."""
     out = struct.pack(">BQIqHH", 1, entry["seq"], entry["node"], entry["time_ms"], entry["kind"], entry["outcome_code"])
     out += bytes.fromhex(entry["subject"]) + struct.pack(">Q", entry["attempt"])
-    out += text(entry["channel"], 80) + text(entry["operator"], 64) + text(entry["reference"], 64)
+    out += text(entry["channel"], 80) + text(entry["operator"], 64) + text(entry["reference"], 128)
     guard, root, guard_hash = (entry.get(part) for part in ("guard", "root", "guard_hash"))
     out += bytes([(1 if guard else 0) | (2 if root else 0) | (4 if guard_hash else 0)])
     if guard:

@@ -54,7 +54,7 @@ struct ServerOptions {
   Endpoint listen, monitor;
   std::string certificate;  // PEM chain, the server's first
   std::string channel_ca;   // PEM
-  EVP_PKEY* key = nullptr;  // outlives the server
+  EVP_PKEY* key = nullptr;  // none: sealed, until use_key()
   appliance::Quotas quotas;
   Deadlines deadlines = {};
   Limits limits = {};
@@ -68,7 +68,8 @@ base::Result<void> check_endpoints(const Endpoint& listen, const Endpoint& monit
 
 class Server {
  public:
-  // Bound and listening, not yet serving.
+  // Bound and listening, not yet serving. Without a key the certificates are read and checked, and
+  // connections are closed before their handshake.
   static base::Result<std::unique_ptr<Server>> open(ServerOptions options, appliance::Service& service,
                                                     const base::Clock& clock);
   ~Server();
@@ -78,6 +79,10 @@ class Server {
   void stop();
   // Certificate and CA read again, for the connections to come; on an error the old ones stay (SIGHUP).
   base::Result<void> reload_tls();
+
+  // The key of the handshakes to come; nullptr: there are none, for the key's token has gone. Connections
+  // that are open stay, and are answered what the service says. On an error nothing has changed.
+  base::Result<void> use_key(EVP_PKEY* key);
 
   std::uint16_t port() const;
   std::uint16_t monitor_port() const;

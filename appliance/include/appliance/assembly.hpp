@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <appliance/config.hpp>
+#include <appliance/officers.hpp>
 #include <appliance/service.hpp>
 #include <appliance/subject.hpp>
 #include <base/clock.hpp>
@@ -24,6 +25,8 @@ enum class Errc : std::uint16_t {
   policy = 403,    // a configuration that the appliance refuses
   channel = 404,   // two couriers of one identity or owner, or a malformed channel
   shape = 405,     // a sealed record that does not decode
+  standing = 420,  // the appliance is not sealed, or not held for that reason
+  officers = 421,  // fewer than two officers, two of one name or key, or a malformed one
 };
 
 // The keys of the design, by label: index, verifier, store, receipt, ledger, tls (P-256), ca (P-384). Version
@@ -42,13 +45,16 @@ base::Result<void> create_keys(hsm::Token& token);
 // Reads a token PIN from a file that only its owner can read; never from an argument or the environment (J3).
 base::Result<base::Secret> read_pin_file(const std::string& path);
 
-// Opens the configured module and token (sets SOFTHSM2_CONF where the configuration names one).
+// Opens the configured module and token (sets SOFTHSM2_CONF where the configuration names one), with the PIN
+// of the configured file, or with this one. Errc::credential is final: the PIN must not be tried again (A9).
 base::Result<std::unique_ptr<hsm::Token>> open_token(const HsmConfig& config);
+base::Result<std::unique_ptr<hsm::Token>> open_token(const HsmConfig& config, const base::Secret& pin);
 
-// A new store under the token's keys, with these channels enrolled, and its first anchor. Errc::channel where
-// one public key or one declared owner could open both halves.
+// A new store under the token's keys, with these channels and officers enrolled, and its first anchor.
+// Errc::channel where one public key or one declared owner could open both halves; Errc::officers where they
+// are fewer than two people.
 base::Result<void> found_store(const Config& config, hsm::Token& token, const std::vector<Channel>& channels,
-                               const base::Clock& clock);
+                               const Officers& officers, const base::Clock& clock);
 
 // The page key of the configured store, for reading its ledger beside a running appliance (audit export).
 base::Result<base::Secret> derive_page_key(hsm::Token& token);
@@ -66,18 +72,20 @@ struct Erased {
 
 class Assembly {
  public:
-  static base::Result<std::unique_ptr<Assembly>> open(const Config& config, const base::Clock& clock);
+  static base::Result<std::unique_ptr<Assembly>> open(const Config& config, const base::Secret& pin,
+                                                      const base::Clock& clock);
   ~Assembly();
 
   Service& service();
-  base::Result<hsm::EvpKey> tls_key();
   // Takes all that is kept of a subject out of the store; counters and ledger stay (docs/RETENTION.md). The
   // reason goes into the ledger as its SHA-256. It ends the housekeeping, so it is the last thing asked of an
   // assembly, and one that never answered a call.
   base::Result<Erased> erase(const Subject& subject, std::string_view reason);
 
+  struct Parts;  // appliance/src/parts.hpp, for officers' actions
+  Parts& parts() { return *parts_; }
+
  private:
-  struct Parts;
   explicit Assembly(std::unique_ptr<Parts> parts);
   std::unique_ptr<Parts> parts_;
 };

@@ -22,6 +22,9 @@ struct StoreConfig {
   std::string path;
   std::uint32_t node = 1;
 };
+struct AdminConfig {
+  std::string socket;  // of the officers; empty: admin.sock beside the store's file
+};
 struct HsmConfig {
   std::string module, token_label, token_serial, softhsm2_conf, pin_file;
   std::string profile = "auto";  // a module profile's name, or by the module's file
@@ -57,6 +60,7 @@ struct Config {
   std::string file;  // absolute path it came from
   ServerConfig server;
   StoreConfig store;
+  AdminConfig admin;
   HsmConfig hsm;
   AnchorConfig anchor;
   AuditConfig audit;
@@ -66,6 +70,8 @@ struct Config {
   std::string messages_folder;  // texts in place of the built-in ones; empty: those
   bool allow_weak_policy = false;
 };
+
+std::string admin_socket(const Config& config);
 
 struct ConfigError {
   std::string message;  // a sentence: file, line, key, what is wrong, what to do

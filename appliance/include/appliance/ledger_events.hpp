@@ -46,6 +46,18 @@ enum class EventKind : std::uint16_t {
   stopped = 181,
   hsm_away = 182,
   hsm_back = 183,
+  sealed = 184,           // `reference` says why
+  unsealed = 185,         // `reference` says how
+  policy_accepted = 186,  // `reference` is the digest of the policy; by two officers where it was loosened
+  policy_tightened = 187,
+  unclean_stops_accepted = 188,
+  act = 190,               // what officers signed is about to be carried out; `reference` is its digest
+  act_signed = 191,        // by `operator`; `reference` is the signature
+  act_ended = 192,         // approved or failed; `reference` is its digest
+  officer_enrolled = 193,  // `operator` is the officer, `reference` the thumbprint of the key
+  officer_suspended = 194,
+  officer_revoked = 195,
+  officer_resumed = 196,
   ledger_pruned = 230,  // up to and with entry `attempt`, whose hash is `reference`
 };
 

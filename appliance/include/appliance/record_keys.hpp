@@ -27,6 +27,10 @@ enum class Table : std::uint8_t {
   idempotency = 6,
   channel = 7,
   contact_use = 8,
+  appliance = 9,
+  officer = 10,
+  act = 11,
+  policy = 12,
   ledger_mark = 24
 };
 enum class Queue : std::uint8_t {
@@ -41,6 +45,8 @@ enum class Queue : std::uint8_t {
   delivery = 23,
   contact_use = 24,
   channel = 25,
+  officer = 26,
+  act = 27,
   ledger_mark = 30,
   held = 31  // conversions and authorizations, by whose they are: an index, never due
 };

@@ -111,6 +111,33 @@ struct LedgerMark {  // where a segment of the ledger may end: the head of its m
   }
 };
 
+struct ApplianceRecord {  // one, under the id of zeros
+  Id id{};
+  template <class V>
+  void fields(V&& v) {
+    v(id);
+  }
+};
+
+struct ActRecord {  // what officers had carried out: kept, so that it can be verified, and never done again
+  std::string text;
+  struct Signature {
+    std::string officer;
+    base::Bytes signature;
+    base::ByteArray<65> key{};  // as it was then
+    template <class V>
+    void fields(V&& v) {
+      v(officer, signature, key);
+    }
+  };
+  std::vector<Signature> signatures;
+  base::Instant at{};
+  template <class V>
+  void fields(V&& v) {
+    v(text, signatures, at);
+  }
+};
+
 struct ContactUse {  // which subjects one mobile or e-mail was given for, lately
   struct Use {
     SubjectIndex subject{};

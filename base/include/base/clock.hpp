@@ -40,6 +40,8 @@ struct Instant {
 };
 
 std::string to_rfc3339(Instant instant);  // UTC, seconds, `Z` (RFC 3339 section 5.6)
+// Exactly what to_rfc3339() writes, of a moment that exists; nothing else.
+std::optional<Instant> parse_rfc3339(std::string_view text);
 
 // A number and s, m, h or d ("90s", "60d"); nothing else, and never more than 36,500 days.
 std::optional<Duration> parse_duration(std::string_view text);

@@ -34,6 +34,9 @@ enum class Errc : std::uint16_t {
   file = 602,         // a file or folder could not be made; raw is errno
   certificate = 603,  // OpenSSL did not make a key or a certificate
   module = 604,       // no PKCS#11 module where it is looked for
+  officer_key = 620,  // an officer's key file, or its password
+  terminal = 621,     // nobody is there to be asked, or he gave up
+  connection = 622,   // the running appliance's socket did not answer as it should
 };
 
 class Context {
@@ -53,6 +56,8 @@ class Context {
 std::string sentence(const base::Error& error);
 
 void add_audit(CLI::App& app, Context& context);
+void add_officer(CLI::App& app, Context& context);
+void add_state(CLI::App& app, Context& context);  // status, seal, unseal
 void add_dev_init(CLI::App& app, Context& context);
 void add_subject(CLI::App& app, Context& context);
 void add_validate_config(CLI::App& app, Context& context);

@@ -13,7 +13,7 @@ namespace sigillo::sealed_store {
 // Bytes of an entry's texts; what is longer is cut.
 inline constexpr std::size_t kChannelMax = 80;
 inline constexpr std::size_t kOperatorMax = 64;
-inline constexpr std::size_t kReferenceMax = 64;
+inline constexpr std::size_t kReferenceMax = 128;  // a signature of ES256 is 86 characters of base64url
 
 base::Bytes encode(const LedgerEntry& entry);  // without the hash; texts beyond their limit are cut
 base::Result<LedgerEntry> decode(base::ByteView encoded);  // Errc::corrupt for any other shape

@@ -51,7 +51,7 @@ struct Event {
   SubjectIndex subject{};
   std::string channel;        // "<role>:<name>", or "officer", "appliance"; at most 80 bytes
   std::string operator_name;  // at most 64 bytes
-  std::string reference;      // an opaque identifier this is about, at most 64 bytes
+  std::string reference;      // an opaque identifier this is about, or a signature; at most 128 bytes
   std::uint64_t attempt = 0;  // the charge that this settles, by seq; 0 for none
   // The counter's value after this entry; replaying the ledger is assigning these in order.
   std::optional<std::pair<GuardKey, GuardValue>> guard;

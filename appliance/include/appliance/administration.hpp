@@ -1,0 +1,52 @@
+// Administration: everything that officers ask of an appliance, behind one table of actions: its name, how
+// many officers must have signed, where it may run, its handler. A running server reaches it over a local
+// socket and a command in its own process; it behaves alike. What takes officers is an act: it is checked,
+// written into the ledger with its signatures, carried out, and its end is written too. Thread rule: any
+// thread, which it blocks; acts go one at a time, reads beside them. Never: reachable from the network.
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include <boost/json/object.hpp>
+
+#include <appliance/act.hpp>
+#include <appliance/host.hpp>
+
+namespace sigillo::appliance {
+
+struct AdminRequest {
+  std::string action;  // "keys.rotate"
+  boost::json::object parameters;
+  std::optional<SignedAct> act;  // where the action takes officers; its parameters are these, to the byte
+  base::Secret secret;           // what may not be JSON: a token PIN, a share, a codice fiscale
+};
+
+// done of total, in whatever unit `text` says.
+using Progress = std::function<void(std::uint64_t done, std::uint64_t total, std::string_view text)>;
+
+struct ActionFailure {
+  std::string code;  // "sealed", "held", "busy", "refused", "invalid", "hsm-unavailable", "failed", ...
+  std::string what;  // a sentence: what failed, and of what
+  std::string next;  // a sentence: what to do
+};
+using ActionOutcome = std::variant<boost::json::object, ActionFailure>;
+
+// How many officers an action takes; nothing where there is no such action.
+std::optional<unsigned> officers_needed(std::string_view action);
+
+class Administration {
+ public:
+  Administration(Host& host, const base::Clock& clock) : host_(host), clock_(clock) {}
+  ActionOutcome perform(AdminRequest request, const Progress& progress);
+
+ private:
+  Host& host_;
+  const base::Clock& clock_;
+  std::mutex acts_;  // one act at a time
+};
+
+}  // namespace sigillo::appliance

@@ -1,0 +1,56 @@
+// What the appliance is, and how it opens and closes.
+#include "actions.hpp"
+
+namespace sigillo::appliance {
+namespace {
+
+namespace json = boost::json;
+
+ActionFailure not_unsealed(const base::Error& error, bool person) {
+  if (error.is(Errc::standing)) return refused("The appliance is not sealed.", "There is nothing to do.");
+  if (error.is(hsm::Errc::credential))
+    return {"token-pin-refused", std::string("The token refuses the PIN: ") + error.detail() + '.',
+            person ? "It was tried once. Some tokens lock after a few: be sure of the next one."
+                   : "It was tried once, and is not tried again by itself."};
+  return failed(error, "The appliance stays sealed", "Correct that, and unseal it again.");
+}
+
+}  // namespace
+
+ActionOutcome status(ActionCall& call) {
+  const auto standing = call.host.standing();
+  json::object out{{"state", name(standing)}};
+  json::array reasons;
+  const auto readiness = call.host.readiness();
+  for (const auto& reason : readiness.reasons) reasons.emplace_back(reason);
+  out["ready"] = readiness.ready;
+  out["reasons"] = std::move(reasons);
+  const auto lease = call.host.enter(Standing::held);
+  if (!lease) return out;
+  const auto& parts = lease->assembly().parts();
+  const auto head = parts.store->head();
+  out["appliance"] = parts.appliance_id;
+  out["node"] = head.node;
+  out["seq"] = head.seq;
+  out["profile"] = parts.config.profile;
+  out["development"] = parts.config.allow_weak_policy;
+  const auto officers = load_officers(parts.context());
+  if (officers) out["officers"] = active(*officers);
+  return out;
+}
+
+ActionOutcome unseal(ActionCall& call) {
+  if (!call.parameters.empty()) return invalid("Unsealing takes a token PIN and nothing else.");
+  if (call.secret.empty()) return invalid("There is no token PIN.", "Give it when `sigillo unseal` asks.");
+  const auto done = call.host.unseal(call.secret, "prompt");
+  if (!done) return not_unsealed(done.error(), true);
+  return status(call);
+}
+
+ActionOutcome seal(ActionCall& call) {
+  if (!only(call.parameters, {})) return invalid("Sealing takes nothing.");
+  call.host.seal("sealed-by-officer");
+  return status(call);
+}
+
+}  // namespace sigillo::appliance

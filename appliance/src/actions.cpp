@@ -1,0 +1,39 @@
+#include "actions.hpp"
+
+#include <algorithm>
+
+namespace sigillo::appliance {
+namespace {
+
+// Everything that an officer can ask, as data. Two officers for what touches keys, policy floors, restore,
+// erasure or officers; one for what stops nobody's guesses; none for what only looks, or closes.
+constexpr OfficerAction kActions[] = {
+    {"status", 0, Needs::nothing, status},
+    {"unseal", 0, Needs::nothing, unseal},
+    {"seal", 0, Needs::nothing, seal},
+
+    {"officers.list", 0, Needs::held, officers_list},
+    {"officers.enrol", 2, Needs::held, officers_enrol},
+    {"officers.suspend", 2, Needs::held, officers_suspend},
+    {"officers.resume", 2, Needs::held, officers_resume},
+    {"officers.revoke", 2, Needs::held, officers_revoke},
+    {"acts.list", 0, Needs::held, acts_list},
+};
+
+}  // namespace
+
+std::span<const OfficerAction> actions() {
+  return kActions;
+}
+
+const OfficerAction* find_action(std::string_view name) {
+  const auto* const found = std::ranges::find(kActions, name, &OfficerAction::name);
+  return found == std::end(kActions) ? nullptr : found;
+}
+
+std::optional<unsigned> officers_needed(std::string_view action) {
+  const auto* const found = find_action(action);
+  return found == nullptr ? std::nullopt : std::optional(found->officers);
+}
+
+}  // namespace sigillo::appliance

@@ -1,0 +1,196 @@
+#include <appliance/host.hpp>
+
+#include <base/log.hpp>
+
+#include "parts.hpp"
+
+namespace sigillo::appliance {
+namespace {
+
+// A reason that readiness and `sigillo status` say for an error at unsealing.
+std::string_view reason_of(const base::Error& error) {
+  if (error.is(hsm::Errc::credential)) return "token-pin-refused";
+  if (error.number() / 100 == 2) return "hsm-unavailable";
+  if (error.number() / 100 == 3) return "store-refused";
+  return "not-opened";
+}
+
+}  // namespace
+
+std::string_view name(Standing standing) {
+  switch (standing) {
+    case Standing::sealed:
+      return "sealed";
+    case Standing::held:
+      return "held";
+    case Standing::open:
+      return "open";
+  }
+  std::abort();
+}
+
+Host::Host(const Config& config, const base::Clock& clock) : config_(config), clock_(clock) {}
+
+Host::~Host() {
+  end();
+}
+
+void Host::end() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;  // whoever works for an officer sees it, and ends
+  }
+  const std::lock_guard changing(changing_);
+  ended_ = true;
+  close("stopping", false);
+}
+
+Host::Lease::~Lease() {
+  if (host_ == nullptr) return;
+  const std::lock_guard lock(host_->mutex_);
+  if (--host_->leases_ == 0) host_->left_.notify_all();
+}
+
+Assembly& Host::Lease::assembly() const {
+  return *host_->assembly_;
+}
+
+std::optional<Host::Lease> Host::enter(Standing at_least) const {
+  const std::lock_guard lock(mutex_);
+  if (closing_ || !assembly_ || standing_ < at_least) return std::nullopt;
+  ++leases_;
+  return Lease(*this);
+}
+
+base::Task<Reply> Host::execute(Call call) {
+  const auto lease = enter(Standing::open);
+  if (!lease) co_return Outage::sealed;
+  co_return co_await lease->assembly().service().execute(std::move(call));
+}
+
+ChannelPtr Host::channel(Role role, const std::string& name, const base::Digest& certificate_key) const {
+  const auto lease = enter(Standing::open);
+  return lease ? lease->assembly().service().channel(role, name, certificate_key) : nullptr;
+}
+
+Readiness Host::readiness() const {
+  if (const auto lease = enter(Standing::open)) return lease->assembly().service().readiness();
+  Readiness out;
+  out.reasons.emplace_back("sealed");
+  for (auto& reason : reasons()) out.reasons.push_back(std::move(reason));
+  return out;
+}
+
+Standing Host::standing() const {
+  const std::lock_guard lock(mutex_);
+  return standing_;
+}
+
+std::vector<std::string> Host::reasons() const {
+  const std::lock_guard lock(mutex_);
+  return reasons_;
+}
+
+bool Host::closing() const {
+  const std::lock_guard lock(mutex_);
+  return closing_;
+}
+
+void Host::note(std::string_view why) {
+  const std::lock_guard lock(mutex_);
+  if (standing_ == Standing::sealed) reasons_ = {std::string(why)};
+}
+
+base::Result<void> Host::unseal(const base::Secret& pin, std::string_view how) {
+  const std::lock_guard changing(changing_);
+  if (ended_ || standing() != Standing::sealed)
+    return base::Error(Errc::standing, "the appliance is not sealed");
+  auto opened = Assembly::open(config_, pin, clock_);
+  if (!opened) {
+    note(reason_of(opened.error()));
+    base::log::error("unseal-failed", opened.error());
+    return opened.error();
+  }
+  auto& parts = (*opened)->parts();
+  auto event = own_event(EventKind::unsealed, parts.context().now());
+  event.reference = how;
+  const auto noted = base::sync_wait(parts.store->commit({.events = {std::move(event)}}));
+  if (!noted) return noted.error();
+  const auto holds = parts.holds;
+  {
+    const std::lock_guard lock(mutex_);
+    assembly_ = std::move(*opened);
+    standing_ = Standing::held;
+    reasons_ = holds;
+  }
+  for (const auto& hold : holds) base::log::warn("held", {{"reason", hold}});
+  if (holds.empty()) return open_doors();
+  return base::ok();
+}
+
+// With changing_ taken, while held.
+base::Result<void> Host::open_doors() {
+  auto& token = *assembly_->parts().token;
+  const auto ready = [&]() -> base::Result<void> {
+    SIGILLO_TRY(const auto key, token.find_key({KeyLabels::tls, 1}));
+    tls_door_ = std::make_shared<hsm::KeyDoor>(token, key);
+    SIGILLO_TRY(const auto evp, hsm::evp_key(tls_door_, hsm::KeyType::ec_p256));
+    if (doors_.opened) SIGILLO_CHECK(doors_.opened(evp.get()));
+    return base::ok();
+  }();
+  if (!ready) {
+    base::log::error("not-opened", ready.error());
+    close("not-opened", true);
+    return ready;
+  }
+  const std::lock_guard lock(mutex_);
+  standing_ = Standing::open;
+  reasons_.clear();
+  return base::ok();
+}
+
+base::Result<void> Host::release(std::string_view hold) {
+  const std::lock_guard changing(changing_);
+  bool last = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (standing_ != Standing::held || std::erase(reasons_, hold) == 0)
+      return base::Error(Errc::standing, "the appliance is not held for that reason");
+    last = reasons_.empty();
+  }
+  return last ? open_doors() : base::ok();
+}
+
+void Host::seal(std::string_view why) {
+  const std::lock_guard changing(changing_);
+  close(why, true);
+}
+
+// With changing_ taken. Nobody new comes in; those inside end by their own deadlines.
+void Host::close(std::string_view why, bool sealing) {
+  {
+    std::unique_lock lock(mutex_);
+    if (!assembly_) return;
+    closing_ = true;
+    standing_ = Standing::sealed;
+    reasons_ = {std::string(why)};
+    left_.wait(lock, [this] { return leases_ == 0; });
+  }
+  if (doors_.closing) doors_.closing();
+  if (tls_door_) tls_door_->shut();
+  tls_door_.reset();
+  if (sealing) {
+    auto& parts = assembly_->parts();
+    auto event = own_event(EventKind::sealed, parts.context().now());
+    event.reference = why;
+    const auto noted = base::sync_wait(parts.store->commit({.events = {std::move(event)}}));
+    if (!noted) base::log::error("seal-not-noted", noted.error());
+    base::log::warn("sealed", {{"reason", why}});
+  }
+  auto going = std::move(assembly_);
+  going.reset();  // the store closes, the derived keys are wiped, the token logs out
+  const std::lock_guard lock(mutex_);
+  closing_ = false;
+}
+
+}  // namespace sigillo::appliance

@@ -1,0 +1,49 @@
+// Assembly::Parts: what an opened appliance is put together from, for the assembly itself and for officers'
+// actions, which change what is in it (keys, channels) while it serves. In the order of building; destruction
+// is the reverse: housekeeping stops, calls end, the store closes with its last anchor, the HSM's workers
+// join, the token logs out. Thread rule: each member by its own.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <appliance/assembly.hpp>
+#include <hsm/evp_key.hpp>
+#include <sealed_store/sqlcipher_store.hpp>
+
+#include "anchor.hpp"
+#include "engine.hpp"
+#include "housekeeping.hpp"
+#include "ledger_keeper.hpp"
+
+namespace sigillo::appliance {
+
+struct Assembly::Parts {
+  Config config;
+  std::unique_ptr<hsm::Token> token;
+  std::unique_ptr<Anchor> anchor;
+  std::unique_ptr<TimedAnchor> timed_anchor;
+  std::unique_ptr<hsm::Dispatcher> dispatcher;
+  std::unique_ptr<sealed_store::Store> store;
+  std::unique_ptr<sealed_store::RecordSealer> sealer;
+  base::Secret idempotency_key;
+  Keys keys;
+  std::unique_ptr<Verifier> verifier;
+  std::unique_ptr<Messages> messages;
+  ChannelRegistry channels;
+  std::unique_ptr<SubjectQueue> queue;
+  std::unique_ptr<Engine> engine;
+  std::unique_ptr<Housekeeping> housekeeping;
+  std::unique_ptr<Segments> segments;
+  std::unique_ptr<LedgerKeeper> ledger_keeper;
+  std::string appliance_id;
+  std::vector<std::string> holds;  // why it must not answer channels yet, though it is open to officers
+
+  const Context& context() const { return engine->context(); }
+};
+
+// An entry of the appliance's own, or with `channel` "officer".
+sealed_store::Event own_event(EventKind kind, base::Instant now);
+
+}  // namespace sigillo::appliance

@@ -1,0 +1,100 @@
+// sigillo status, seal, unseal: how an appliance stands, and closing and opening it.
+#include <memory>
+
+#include <CLI/CLI.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <provisioning/admin.hpp>
+#include <provisioning/terminal.hpp>
+
+#include "files.hpp"
+
+namespace sigillo::provisioning {
+namespace {
+
+namespace json = boost::json;
+
+constexpr const char* kFooter =
+    "Examples:\n"
+    "  sigillo status --config /etc/sigillo/sigillo.toml\n"
+    "  sigillo unseal --config /etc/sigillo/sigillo.toml          asks for the token's PIN\n"
+    "  sigillo seal --config /etc/sigillo/sigillo.toml\n\n"
+    "Exit codes: 0 it serves (of seal: it is sealed); 1 local error, none is running, or it runs and is not "
+    "ready;\n"
+    "2 it is sealed, or held for a reason that officers must accept.";
+
+struct Arguments {
+  AdminOptions admin;
+  std::string pin_file;
+};
+
+std::string in_words(const json::object& status) {
+  std::string out = "The appliance is " + std::string(status.at("state").as_string());
+  out += status.at("ready").as_bool() ? " and ready." : ".";
+  for (const auto& reason : status.at("reasons").as_array()) out += "\n  " + std::string(reason.as_string());
+  if (const auto* id = status.if_contains("appliance"))
+    out += "\nappliance " + std::string(id->as_string()) + ", ledger at entry " +
+           json::serialize(status.at("seq")) + ", officers " + json::serialize(status.at("officers"));
+  return out;
+}
+
+Exit exit_of(const json::object& status) {
+  if (status.at("state").as_string() != "open") return Exit::remote_or_sealed;
+  return status.at("ready").as_bool() ? Exit::good : Exit::local;
+}
+
+void say(Context& context, const char* schema, json::object status, Exit code) {
+  const auto words = in_words(status);
+  context.result(schema, std::move(status), words);
+  context.exit = code;
+}
+
+void run_status(const Arguments& arguments, Context& context) {
+  auto status = perform(arguments.admin, context, {.action = "status", .running_only = true});
+  if (!status) return;
+  const Exit code = exit_of(*status);
+  say(context, "sigillo.status/1", std::move(*status), code);
+}
+
+void run_seal(const Arguments& arguments, Context& context) {
+  auto status = perform(arguments.admin, context, {.action = "seal", .running_only = true});
+  if (status) say(context, "sigillo.seal/1", std::move(*status), Exit::good);
+}
+
+void run_unseal(const Arguments& arguments, Context& context) {
+  auto pin =
+      arguments.pin_file.empty() ? ask_secret("PIN of the token: ") : read_secret_file(arguments.pin_file);
+  if (!pin)
+    return context.failed(Exit::local, "The token's PIN: " + sentence(pin.error()) + '.',
+                          "It was not tried. Type it at a terminal, or give --pin-file.");
+  auto status = perform(arguments.admin, context,
+                        {.action = "unseal", .secret = std::move(*pin), .running_only = true});
+  if (!status) return;
+  const Exit code = exit_of(*status);
+  say(context, "sigillo.unseal/1", std::move(*status), code);
+}
+
+using Run = void (*)(const Arguments&, Context&);
+
+std::pair<CLI::App*, std::shared_ptr<Arguments>> add(CLI::App& app, Context& context, const char* name,
+                                                     const char* help, Run run) {
+  auto* command = app.add_subcommand(name, help)->footer(kFooter);
+  auto arguments = std::make_shared<Arguments>();
+  add_admin_options(*command, arguments->admin, 0);
+  command->callback([arguments, &context, run] { run(*arguments, context); });
+  return {command, arguments};
+}
+
+}  // namespace
+
+void add_state(CLI::App& app, Context& context) {
+  add(app, context, "status", "Says how the running appliance stands.", run_status);
+  add(app, context, "seal", "Closes the running appliance at once: no key, no store, no answer but `sealed`.",
+      run_seal);
+  const auto [command, arguments] =
+      add(app, context, "unseal", "Opens a sealed appliance, with the token's PIN. It is tried once.",
+          run_unseal);
+  command->add_option("--pin-file", arguments->pin_file, "the PIN; else it is asked for");
+}
+
+}  // namespace sigillo::provisioning
