@@ -18,7 +18,19 @@ constexpr std::size_t kArenaBytes = 4 * 1024 * 1024;
 constexpr void (*kCommands[])(CLI::App&, provisioning::Context&) = {
     provisioning::add_dev_init, provisioning::add_validate_config, provisioning::add_state,
     provisioning::add_officer,  provisioning::add_audit,           provisioning::add_subject,
+    provisioning::add_diagnose, provisioning::add_hsm,
 };
+
+// Asked of the arguments as they stand: where they cannot be parsed, who reads JSON is told so in JSON (K2).
+bool wants_json(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--format=json" ||
+        (word == "--format" && i + 1 < argc && argv[i + 1] == std::string_view("json")))
+      return true;
+  }
+  return false;
+}
 
 int run(int argc, char** argv) {
   provisioning::Context context;
@@ -36,7 +48,11 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(provisioning::Exit::local);
+    const bool asked_for_help = error.get_exit_code() == 0;
+    if (asked_for_help || !wants_json(argc, argv))
+      return app.exit(error) == 0 ? 0 : static_cast<int>(provisioning::Exit::local);
+    context.json = true;
+    context.failed(provisioning::Exit::local, error.what(), "See --help of the command.");
   }
   return static_cast<int>(context.exit);
 }

@@ -320,6 +320,9 @@ base::Result<void> SqlCipherStore::create(const StoreOptions& options, const Sto
   for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(making + suffix, failed);
   {
     SIGILLO_TRY(auto db, Database::open(making, keys.page_key, Database::Access::create));
+    // Whatever the umask of who makes it; SQLite gives the WAL the same.
+    using enum std::filesystem::perms;
+    std::filesystem::permissions(making, owner_read | owner_write, failed);
     SIGILLO_CHECK(create_schema(db));
     SIGILLO_CHECK(db.run("PRAGMA wal_checkpoint(TRUNCATE)"));
   }

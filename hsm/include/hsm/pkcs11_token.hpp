@@ -31,6 +31,22 @@ struct TokenIdentity {
   std::string manufacturer, model, serial, label, firmware;  // CK_TOKEN_INFO
 };
 
+// What `sigillo hsm check` tells of a module. Of the mechanisms those that the appliance asks for, and some
+// that say what kind of module it is.
+struct Mechanism {
+  std::string name;
+  bool needed = false, there = false;
+  std::uint64_t key_min = 0, key_max = 0;
+};
+struct Quirk {
+  std::string what, found;
+};
+struct ModuleReport {
+  TokenIdentity identity;
+  std::vector<Mechanism> mechanisms;
+  std::vector<Quirk> quirks;
+};
+
 class Pkcs11Token final : public Token {
  public:
   // Loads, finds the token, logs in as CKU_USER. Errc::credential is final: the caller must not try the PIN
@@ -40,6 +56,10 @@ class Pkcs11Token final : public Token {
   ~Pkcs11Token() override;
 
   base::Result<TokenIdentity> identity();
+  base::Result<std::vector<Mechanism>> mechanisms();
+  // Tries the module out: it makes data objects of its own and takes them away again, and touches no other
+  // object.
+  base::Result<ModuleReport> probe();
 
   base::Result<void> random(std::span<base::Byte> out) override;
   base::Result<base::Digest> hmac(KeyRef key, base::ByteView message) override;
