@@ -12,6 +12,7 @@
 #include <base/log.hpp>
 
 #include "process.hpp"
+#include "sandbox.hpp"
 #include "startup.hpp"
 
 namespace {
@@ -103,19 +104,28 @@ bool try_unseal(appliance::Host& host, const appliance::Config& config) {
   return *unsealed != api::Unsealed::later;
 }
 
+void reload(api::Server& server) {
+  api::tell_supervisor("RELOADING=1");
+  if (const auto done = server.reload_tls(); done)
+    base::log::info("certificates-reloaded");
+  else
+    base::log::error("certificates-kept", done.error());
+  api::tell_supervisor("READY=1");
+}
+
 void serve(api::Server& server, appliance::Host& host, const appliance::Config& config) {
   constexpr base::Duration kPause = base::seconds(2);  // while the HSM is away
   bool settled = try_unseal(host, config);
+  api::give_up_privileges();        // the module is loaded, or an officer will have it loaded so
+  api::tell_supervisor("READY=1");  // it serves, or says that it is sealed
   for (;;) {
     const int signal = settled ? api::wait_for_signal() : api::wait_for_signal(kPause);
     if (signal == 0) {
       settled = host.standing() != appliance::Standing::sealed || try_unseal(host, config);
     } else if (signal != SIGHUP) {
       return;
-    } else if (const auto done = server.reload_tls(); done) {
-      base::log::info("certificates-reloaded");
     } else {
-      base::log::error("certificates-kept", done.error());
+      reload(server);
     }
   }
 }
@@ -143,6 +153,7 @@ int run(const std::string& config_path) {
   }
   serve(*server, host, config);
   base::log::info("stopping");
+  api::tell_supervisor("STOPPING=1");
   if (admin) admin.value()->close();
   server->stop();
   host.end();

@@ -3,6 +3,9 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
+#include <limits>
+
+#include <base/histogram.hpp>
 
 namespace sigillo::api {
 namespace {
@@ -15,6 +18,37 @@ auto& counters(prometheus::Registry& registry, const char* name, const char* hel
 }
 auto& gauge(prometheus::Registry& registry, const char* name, const char* help) {
   return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({});
+}
+
+prometheus::MetricType type_of(appliance::Reading::Kind kind) {
+  switch (kind) {
+    case appliance::Reading::Kind::counter:
+      return prometheus::MetricType::Counter;
+    case appliance::Reading::Kind::gauge:
+      return prometheus::MetricType::Gauge;
+    case appliance::Reading::Kind::histogram:
+      return prometheus::MetricType::Histogram;
+  }
+  return prometheus::MetricType::Untyped;
+}
+
+// Readings of one name come one after the other, so the family is the last one or a new one.
+void add(std::vector<prometheus::MetricFamily>& families, const appliance::Reading& reading) {
+  if (families.empty() || families.back().name != reading.name)
+    families.push_back({reading.name, reading.help, type_of(reading.kind), {}});
+  prometheus::ClientMetric metric;
+  if (*reading.label != '\0') metric.label.push_back({reading.label, reading.label_value});
+  metric.counter.value = metric.gauge.value = reading.value;
+  std::uint64_t cumulative = 0;
+  for (std::size_t i = 0; i < reading.buckets.size(); ++i) {
+    cumulative += reading.buckets[i];
+    const bool last = i >= base::Histogram::kBounds.size();
+    const double bound = last ? std::numeric_limits<double>::infinity() : base::Histogram::kBounds[i];
+    metric.histogram.bucket.push_back({cumulative, bound});
+  }
+  metric.histogram.sample_count = cumulative;
+  metric.histogram.sample_sum = reading.value;
+  families.back().metric.push_back(std::move(metric));
 }
 
 }  // namespace
@@ -66,10 +100,19 @@ void Metrics::outage(appliance::Outage outage) {
   outages_.Add({{"code", std::string(words(code_of(outage)).code)}}).Increment();
 }
 
-std::string Metrics::scrape(std::size_t connections, bool ready) {
+std::string Metrics::scrape(std::size_t connections, const Beside& beside) {
   connections_.Set(static_cast<double>(connections));
-  ready_.Set(ready ? 1 : 0);
-  return prometheus::TextSerializer().Serialize(registry_.Collect());
+  ready_.Set(beside.readiness.ready ? 1 : 0);
+  auto families = registry_.Collect();
+  const auto gauge = appliance::Reading::Kind::gauge;
+  for (const auto& reading : beside.readings) add(families, reading);
+  for (const auto& reason : beside.readiness.reasons)
+    add(families, {"sigillo_not_ready", "1 for each reason that /readyz gives", gauge, "reason", reason, 1});
+  for (const auto& [which, ends] : beside.certificates) {
+    add(families, {"sigillo_certificate_expiry_timestamp_seconds", "When the certificate ends", gauge,
+                   "certificate", which, static_cast<double>(ends.ms) / 1000});
+  }
+  return prometheus::TextSerializer().Serialize(families);
 }
 
 }  // namespace sigillo::api

@@ -17,6 +17,7 @@
 
 #include <api/problem.hpp>
 #include <api/routes.hpp>
+#include <appliance/service.hpp>
 
 namespace sigillo::api {
 
@@ -29,7 +30,13 @@ class Metrics {
   void outage(appliance::Outage outage);
   void handshake(bool good) { (good ? handshakes_good_ : handshakes_failed_).Increment(); }
   void refused_connection() { refused_.Increment(); }
-  std::string scrape(std::size_t connections, bool ready);
+  // What the appliance says of itself, and the days of the certificates, stand beside the server's own.
+  struct Beside {
+    appliance::Readiness readiness;
+    std::vector<appliance::Reading> readings;
+    std::vector<std::pair<std::string, base::Instant>> certificates;  // which, and when it ends
+  };
+  std::string scrape(std::size_t connections, const Beside& beside);
 
  private:
   static constexpr std::array<std::uint16_t, 15> kStatuses = {200, 201, 202, 400, 403, 404, 405, 409,

@@ -10,6 +10,7 @@
 #include <boost/beast/http/write.hpp>
 
 #include "json_writer.hpp"
+#include "tls.hpp"
 
 namespace sigillo::api {
 namespace {
@@ -42,7 +43,8 @@ Response respond(Core& core, const http::request<http::empty_body>& request) {
     out.body() = readiness_json(readiness);
   } else if (request.target() == "/metrics") {
     out.set(http::field::content_type, "text/plain; version=0.0.4; charset=utf-8");
-    out.body() = core.metrics.scrape(core.channels.size(), core.readiness().ready);
+    out.body() = core.metrics.scrape(
+        core.channels.size(), {core.readiness(), core.service.readings(), certificate_ends(core.tls())});
   } else {
     out.result(http::status::not_found);
   }

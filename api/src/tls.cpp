@@ -19,6 +19,12 @@ struct Free {
   void operator()(unsigned char* it) const { OPENSSL_free(it); }
 };
 
+std::optional<base::Instant> end_of(const X509* certificate) {
+  std::tm end{};
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) != 1) return {};
+  return base::Instant{static_cast<std::int64_t>(timegm(&end)) * 1000};
+}
+
 std::optional<std::pair<appliance::Role, std::string>> channel_of(X509* certificate) {
   const std::unique_ptr<GENERAL_NAMES, Free> names(
       static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
@@ -70,18 +76,32 @@ base::Result<TlsContext> make_tls_context(const ServerOptions& options) {
   return context;
 }
 
+std::vector<std::pair<std::string, base::Instant>> certificate_ends(const TlsContext& context) {
+  std::vector<std::pair<std::string, base::Instant>> out;
+  const auto note = [&out](const char* which, const X509* certificate) {
+    const auto end = certificate == nullptr ? std::nullopt : end_of(certificate);
+    if (end) out.emplace_back(which, *end);
+  };
+  SSL_CTX* const ctx = context->native_handle();
+  note("server", SSL_CTX_get0_certificate(ctx));
+  const auto* const trusted = X509_STORE_get0_objects(SSL_CTX_get_cert_store(ctx));
+  if (sk_X509_OBJECT_num(trusted) > 0)
+    note("channel-ca", X509_OBJECT_get0_X509(sk_X509_OBJECT_value(trusted, 0)));
+  return out;
+}
+
 std::optional<PeerIdentity> peer_identity(SSL* ssl) {
   const std::unique_ptr<X509, Free> certificate(SSL_get1_peer_certificate(ssl));
   if (!certificate) return {};
   unsigned char* raw = nullptr;
   const int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate.get()), &raw);
   const std::unique_ptr<unsigned char, Free> der(raw);
-  std::tm end{};
-  if (size <= 0 || ASN1_TIME_to_tm(X509_get0_notAfter(certificate.get()), &end) != 1) return {};
+  const auto end = end_of(certificate.get());
+  if (size <= 0 || !end) return {};
   PeerIdentity out;
   out.channel = channel_of(certificate.get());
   out.certificate_key = base::sha256({base::ByteView(der.get(), static_cast<std::size_t>(size))});
-  out.expires_at = {static_cast<std::int64_t>(timegm(&end)) * 1000};
+  out.expires_at = *end;
   return out;
 }
 

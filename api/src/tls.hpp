@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <boost/asio/ssl/context.hpp>
 
@@ -17,6 +18,9 @@ namespace sigillo::api {
 
 using TlsContext = std::shared_ptr<boost::asio::ssl::context>;
 base::Result<TlsContext> make_tls_context(const ServerOptions& options);
+
+// Which certificate ends when: the server's own and the channel CA's.
+std::vector<std::pair<std::string, base::Instant>> certificate_ends(const TlsContext& context);
 
 // From the one `urn:sigillo:channel:` URI of the subject's alternative names, never from CN (CVE-2025-6037):
 // a CN is text that a CA may let the applicant choose.

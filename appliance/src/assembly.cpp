@@ -235,8 +235,9 @@ base::Result<std::unique_ptr<Assembly>> Assembly::open(const Config& config, con
 
   parts->anchor = std::make_unique<Anchor>(*parts->token, config.store.node);
   parts->timed_anchor = std::make_unique<TimedAnchor>(*parts->anchor, config.hsm.deadline);
+  parts->witness = std::make_unique<MeteredWitness>(*parts->timed_anchor, *parts->figures);
   SIGILLO_TRY(parts->store, sealed_store::SqlCipherStore::open(options_of(config), std::move(derived.store),
-                                                               *parts->timed_anchor));
+                                                               *parts->witness));
   parts->sealer = std::make_unique<sealed_store::RecordSealer>(std::move(derived.record));
   parts->idempotency_key = std::move(derived.idempotency);
   parts->dispatcher =
@@ -258,7 +259,8 @@ base::Result<std::unique_ptr<Assembly>> Assembly::open(const Config& config, con
                                               *p.queue,
                                               p.idempotency_key,
                                               {},
-                                              p.sealer->seal(record_key(Table::subject, Id{}), dummy)});
+                                              p.sealer->seal(record_key(Table::subject, Id{}), dummy),
+                                              p.figures});
   SIGILLO_TRY(auto channels, load_channels(p.engine->context()));
   p.channels.set(std::move(channels));
   sealed_store::Changes changes{.events = {own_event(EventKind::started, p.engine->context().now())}};

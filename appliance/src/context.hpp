@@ -21,6 +21,7 @@
 
 #include "channels.hpp"
 #include "codec.hpp"
+#include "figures.hpp"
 #include "subject_queue.hpp"
 #include "verifier.hpp"
 
@@ -51,6 +52,7 @@ struct Context {
   std::function<void(base::Task<bool>)>
       background;            // work that no answer waits for; finished before the store closes
   base::Bytes dummy_record;  // sealed; opened where there is no record, for the same work
+  std::shared_ptr<Figures> figures = std::make_shared<Figures>();  // shared with the store's witness
 
   const Policy& policy() const { return config.policy; }
 

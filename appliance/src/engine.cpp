@@ -105,4 +105,33 @@ Readiness Engine::readiness() const {
   return out;
 }
 
+std::vector<Reading> Engine::readings() const {
+  using enum Reading::Kind;
+  std::vector<Reading> out;
+  context_.figures->append_to(out, context_.store);
+  const auto& times = context_.dispatcher.times();
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    const auto counts = times[i].counts();
+    out.push_back({"sigillo_hsm_call_seconds",
+                   "Time of calls in the PKCS#11 module, by function",
+                   histogram,
+                   "function",
+                   hsm::Dispatcher::kFunctions[i],
+                   times[i].sum_seconds(),
+                   {counts.begin(), counts.end()}});
+  }
+  const auto load = context_.dispatcher.load();
+  const auto gauged = [&out](const char* name, const char* help, std::size_t value) {
+    out.push_back({name, help, gauge, "", "", static_cast<double>(value)});
+  };
+  gauged("sigillo_hsm_workers", "Calls that the HSM is given at once", load.workers);
+  gauged("sigillo_hsm_workers_stuck", "Workers whose call has passed its deadline and not come back",
+         load.stuck);
+  gauged("sigillo_hsm_queue", "Calls that wait for a worker", load.queued);
+  const std::lock_guard lock(mutex_);
+  gauged("sigillo_calls_in_flight", "Operations begun and not answered, background work included",
+         in_flight_);
+  return out;
+}
+
 }  // namespace sigillo::appliance

@@ -19,6 +19,7 @@ class Engine final : public Service {
   base::Task<Reply> execute(Call call) override;
   ChannelPtr channel(Role role, const std::string& name, const base::Digest& certificate_key) const override;
   Readiness readiness() const override;
+  std::vector<Reading> readings() const override;
 
   const Context& context() const { return context_; }
   idempotency::InFlight& keys_in_flight() { return keys_in_flight_; }

@@ -73,6 +73,11 @@ ChannelPtr Host::channel(Role role, const std::string& name, const base::Digest&
   return lease ? lease->assembly().service().channel(role, name, certificate_key) : nullptr;
 }
 
+std::vector<Reading> Host::readings() const {
+  if (const auto lease = enter(Standing::open)) return lease->assembly().service().readings();
+  return {};
+}
+
 Readiness Host::readiness() const {
   if (const auto lease = enter(Standing::open)) return lease->assembly().service().readiness();
   Readiness out;

@@ -1,6 +1,4 @@
 // Contacts and status.
-#include <base/log.hpp>
-
 #include "notices.hpp"
 #include "ops.hpp"
 
@@ -121,7 +119,7 @@ base::Task<bool> note_contact_use(Session& session, Changes& changes, SubjectInd
       alarmed = true;
       record.uses.erase(record.uses.begin());  // enough to go on alarming
       changes.events.push_back(session.event(EventKind::shared_contact, subject));
-      base::log::warn("alarm", {{"kind", "shared-contact"}, {"channel", session.channel().label()}});
+      session.context().figures->alarm(Alarm::shared_contact, session.channel().label());
     }
     changes.puts.push_back(session.context().put(Table::contact_use, *index, record, Queue::contact_use,
                                                  session.now() + kContactWindow));

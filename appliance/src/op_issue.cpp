@@ -250,7 +250,8 @@ base::Task<Reply> run(Session& session, const RequestPin& request) {
   if (const auto* refusal = std::get_if<Refusal>(&decision)) {
     if (*refusal != Refusal::credential_exists || session.role() != Role::portal)
       co_return co_await session.deny(index, *refusal);
-    // The one answer that tells a portal that a subject exists: counted, and an alarm's material.
+    // The one answer that tells a portal that a subject exists: counted, and alarmed.
+    session.context().figures->alarm(Alarm::existence_told, session.channel().label());
     Changes told{.events = {session.event(EventKind::existence_told, index, EventOutcome::refused)},
                  .witnessed = false};
     co_return co_await session.commit(std::move(told), *refusal);

@@ -24,6 +24,8 @@ struct Assembly::Parts {
   std::unique_ptr<hsm::Token> token;
   std::unique_ptr<Anchor> anchor;
   std::unique_ptr<TimedAnchor> timed_anchor;
+  std::shared_ptr<Figures> figures = std::make_shared<Figures>();
+  std::unique_ptr<MeteredWitness> witness;
   std::unique_ptr<hsm::Dispatcher> dispatcher;
   std::unique_ptr<sealed_store::Store> store;
   std::unique_ptr<sealed_store::RecordSealer> sealer;

@@ -45,14 +45,16 @@ base::Task<std::variant<Reply, ChargedAttempt>> Session::charge(Gate gate) {
     // Attack: (1) guess once at each of a billion made-up subjects, until memory ends. Counters of subjects
     // that exist and of those that do not share one bound, and past it neither gets a new one.
     if (value.total() == 0 && context_.store.guards() >= kCountersMax) {
-      base::log::error("alarm", {{"kind", "counters-full"}});
+      context_.figures->alarm(Alarm::counters_full, channel().label());
       co_return Reply(Outage::overloaded);
     }
     sealed_store::Charge charge{
         gate.key, value, event(EventKind::charge, gate.key.subject, EventOutcome::none, gate.endpoint),
         event(EventKind::not_evaluated, gate.key.subject, EventOutcome::outage, gate.endpoint)};
     charge.event.guard.emplace(gate.key, guard::charged(value, gate.limits, gate.owned, now()));
+    const auto begun = std::chrono::steady_clock::now();
     auto charged = co_await context_.store.charge(std::move(charge));
+    context_.figures->step(Step::charge).observe(std::chrono::steady_clock::now() - begun);
     if (charged) co_return std::move(*charged);
     const bool again = charged.error().is(sealed_store::Errc::conflict) && conflicts < kConflictsMax;
     if (!again) co_return Reply(outage_of(charged.error()));
@@ -64,10 +66,10 @@ base::Task<Reply> Session::refuse(const Gate& gate, const guard::View& view) {
                     std::nullopt};
   if (view.delayed_until)
     refused.retry_after_s = static_cast<std::uint32_t>((*view.delayed_until - now()).seconds_up());
-  Changes changes{
-      .events = {event(EventKind::refused, gate.key.subject,
-                       view.locked ? EventOutcome::locked : EventOutcome::delayed, gate.endpoint)},
-      .witnessed = false};
+  const auto outcome = view.locked ? EventOutcome::locked : EventOutcome::delayed;
+  context_.figures->outcome(outcome);
+  Changes changes{.events = {event(EventKind::refused, gate.key.subject, outcome, gate.endpoint)},
+                  .witnessed = false};
   co_return co_await commit(std::move(changes), refused);
 }
 
@@ -79,8 +81,10 @@ base::Task<std::variant<Reply, Session::Accepted>> Session::attempt(SubjectIndex
   if (auto* refused = std::get_if<Reply>(&charged)) co_return std::move(*refused);
 
   const auto against = lifecycle::against(record, pin.is_whole(), now());
+  const auto begun = std::chrono::steady_clock::now();
   auto evaluation = co_await context_.verifier.pin(std::get<ChargedAttempt>(std::move(charged)), subject,
                                                    record, against, pin);
+  context_.figures->step(Step::evaluate).observe(std::chrono::steady_clock::now() - begun);
   if (auto* failed = std::get_if<NotEvaluated>(&evaluation))
     co_return not_evaluated(std::move(*failed), endpoint);
   auto& evaluated = std::get<Evaluated>(evaluation);
@@ -95,6 +99,7 @@ base::Task<std::variant<Reply, Session::Accepted>> Session::attempt(SubjectIndex
         changes.add(
             {.events = {event(EventKind::locked, subject, EventOutcome::locked)}, .witnessed = false});
         send_notices_later(context_, subject, NoticeEvent::locked);
+        context_.figures->limit_reached();
       }
       co_return co_await settle(std::move(evaluated.attempt), std::nullopt, EventOutcome::rejected,
                                 std::move(changes), refused);
@@ -127,8 +132,11 @@ base::Task<Reply> Session::settle(ChargedAttempt attempt, std::optional<GuardVal
   if (count) settled.guard.emplace(attempt.key(), *count);
   changes.events.insert(changes.events.begin(), std::move(settled));
   Rendered rendered = keep_answer(changes, answer, secret);
+  const auto begun = std::chrono::steady_clock::now();
   auto committed = co_await context_.store.settle(std::move(attempt), std::move(changes));
+  context_.figures->step(Step::settle).observe(std::chrono::steady_clock::now() - begun);
   if (!committed) co_return outage_of(committed.error());
+  context_.figures->outcome(outcome);
   co_return std::move(rendered);
 }
 

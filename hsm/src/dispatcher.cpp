@@ -102,10 +102,12 @@ class Dispatcher::Impl {
 
   // Queues a call of the token, counted and judged; `call` gives a Result.
   template <class T, class Call>
-  void submit(Call call, base::Resume<base::Result<T>> resume) {
-    auto judged = [this, call = std::move(call)]() mutable {
+  void submit(std::size_t function, Call call, base::Resume<base::Result<T>> resume) {
+    auto judged = [this, function, call = std::move(call)]() mutable {
       calls_.fetch_add(1, std::memory_order_relaxed);
+      const auto begun = steady_clock::now();
       auto result = call(token_);
+      times_[function].observe(steady_clock::now() - begun);
       judge(result ? nullptr : &result.error());
       return result;
     };
@@ -135,6 +137,11 @@ class Dispatcher::Impl {
     return !all_stuck();
   }
   std::uint64_t calls() const { return calls_; }
+  Load load() const {
+    const std::lock_guard lock(mutex_);
+    return {std::max<std::size_t>(options_.workers, 1), stuck_, queue_.size()};
+  }
+  const std::array<base::Histogram, 3>& times() const { return times_; }
 
  private:
   // Once the job is queued its coroutine may run, and end, on another thread: nothing of the caller's is
@@ -250,6 +257,7 @@ class Dispatcher::Impl {
   const DispatcherOptions options_;
   std::atomic<bool> healthy_{true};
   std::atomic<std::uint64_t> calls_{0};
+  std::array<base::Histogram, 3> times_;
 
   mutable std::mutex mutex_;
   std::condition_variable queued_;
@@ -274,14 +282,16 @@ Dispatcher::~Dispatcher() = default;
 base::Task<base::Result<base::Digest>> Dispatcher::hmac(KeyRef key, base::Secret message) {
   auto begin = [impl = impl_.get(), key, &message](base::Resume<base::Result<base::Digest>> resume) {
     impl->submit<base::Digest>(
-        [key, owned = std::move(message)](Token& token) { return token.hmac(key, owned.expose()); }, resume);
+        0, [key, owned = std::move(message)](Token& token) { return token.hmac(key, owned.expose()); },
+        resume);
   };
   co_return co_await base::suspend<base::Result<base::Digest>>(begin);
 }
 
 base::Task<base::Result<base::Bytes>> Dispatcher::sign(KeyRef key, base::Digest digest) {
   auto begin = [impl = impl_.get(), key, digest](base::Resume<base::Result<base::Bytes>> resume) {
-    impl->submit<base::Bytes>([key, digest](Token& token) { return token.sign(key, digest); }, resume);
+    impl->submit<base::Bytes>(
+        1, [key, digest](Token& token) { return token.sign(key, digest); }, resume);
   };
   co_return co_await base::suspend<base::Result<base::Bytes>>(begin);
 }
@@ -289,6 +299,7 @@ base::Task<base::Result<base::Bytes>> Dispatcher::sign(KeyRef key, base::Digest 
 base::Task<base::Result<base::Secret>> Dispatcher::random(std::size_t bytes) {
   auto begin = [impl = impl_.get(), bytes](base::Resume<base::Result<base::Secret>> resume) {
     impl->submit<base::Secret>(
+        2,
         [bytes](Token& token) -> base::Result<base::Secret> {
           base::Secret out(bytes);
           SIGILLO_CHECK(token.random(out.writable()));
@@ -309,6 +320,12 @@ bool Dispatcher::healthy() const {
 }
 std::uint64_t Dispatcher::calls() const {
   return impl_->calls();
+}
+Dispatcher::Load Dispatcher::load() const {
+  return impl_->load();
+}
+const std::array<base::Histogram, 3>& Dispatcher::times() const {
+  return impl_->times();
 }
 
 }  // namespace sigillo::hsm

@@ -16,8 +16,9 @@ using namespace sigillo;
 constexpr std::size_t kArenaBytes = 4 * 1024 * 1024;
 
 constexpr void (*kCommands[])(CLI::App&, provisioning::Context&) = {
-    provisioning::add_dev_init, provisioning::add_validate_config, provisioning::add_state,
-    provisioning::add_officer,  provisioning::add_audit,           provisioning::add_subject,
+    provisioning::add_dev_init, provisioning::add_validate_config,
+    provisioning::add_state,    provisioning::add_officer,
+    provisioning::add_audit,    provisioning::add_subject,
     provisioning::add_diagnose, provisioning::add_hsm,
 };
 

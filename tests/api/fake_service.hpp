@@ -24,6 +24,7 @@ class FakeService final : public appliance::Service {
   appliance::ChannelPtr channel(appliance::Role role, const std::string& name,
                                 const base::Digest& certificate_key) const override;
   appliance::Readiness readiness() const override;
+  std::vector<appliance::Reading> readings() const override { return figures; }
 
   void enrol(appliance::Role role, const std::string& name, const base::Digest& key,
              appliance::ChannelStatus status = appliance::ChannelStatus::active);
@@ -36,6 +37,7 @@ class FakeService final : public appliance::Service {
   using Script = std::function<std::variant<appliance::Answer, appliance::Outage>(const appliance::Call&)>;
   Script script;
   std::atomic<std::size_t> calls = 0;
+  std::vector<appliance::Reading> figures;  // set before it is scraped
 
  private:
   void work();

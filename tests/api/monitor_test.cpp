@@ -1,3 +1,5 @@
+#include <base/histogram.hpp>
+
 #include "server_fixture.hpp"
 
 namespace sigillo::api::test {
@@ -41,7 +43,34 @@ TEST_F(Monitor, CountsRequestsByRouteAndStatusAndNothingOfAnybody) {
   EXPECT_NE(seen.find("sigillo_tls_handshakes_total{result=\"good\"} 1"), std::string::npos);
   EXPECT_NE(seen.find("sigillo_connections 1"), std::string::npos);
   EXPECT_NE(seen.find("sigillo_ready 1"), std::string::npos);
+  for (const char* which : {"server", "channel-ca"}) {
+    EXPECT_NE(seen.find(std::string("sigillo_certificate_expiry_timestamp_seconds{certificate=\"") + which),
+              std::string::npos);
+  }
   EXPECT_EQ(seen.find("RSSMRA"), std::string::npos);
+}
+
+TEST_F(Monitor, ShowsWhatTheApplianceSaysOfItselfAndWhyItIsNotReady) {
+  serve();
+  using enum appliance::Reading::Kind;
+  std::vector<std::uint64_t> buckets(base::Histogram::kBounds.size() + 1, 0);
+  buckets[0] = 2;
+  buckets.back() = 1;
+  service_.figures = {{"sigillo_outcomes_total", "By outcome", counter, "outcome", "verified", 3, {}},
+                      {"sigillo_outcomes_total", "By outcome", counter, "outcome", "rejected", 1, {}},
+                      {"sigillo_step_seconds", "Steps", histogram, "step", "charge", 6.5, buckets},
+                      {"sigillo_hsm_queue", "Waiting", gauge, "", "", 7, {}}};
+  service_.be({.ready = false, .reasons = {"hsm-unavailable"}});
+  const auto seen = monitor("/metrics");
+  for (const char* line :
+       {"# TYPE sigillo_outcomes_total counter\nsigillo_outcomes_total{outcome=\"verified\"} 3\n"
+        "sigillo_outcomes_total{outcome=\"rejected\"} 1\n",
+        "sigillo_step_seconds_count{step=\"charge\"} 3", "sigillo_step_seconds_sum{step=\"charge\"} 6.5",
+        "sigillo_step_seconds_bucket{step=\"charge\",le=\"0.0001\"} 2",
+        "sigillo_step_seconds_bucket{step=\"charge\",le=\"+Inf\"} 3", "sigillo_hsm_queue 7",
+        "sigillo_not_ready{reason=\"hsm-unavailable\"} 1", "sigillo_ready 0"}) {
+    EXPECT_NE(seen.find(line), std::string::npos) << line << "\n" << seen;
+  }
 }
 
 TEST_F(Monitor, IsOnLoopbackOnlyAndSaysWhichPortIsTaken) {

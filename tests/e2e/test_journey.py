@@ -1,9 +1,13 @@
 """A citizen's whole way through, as the product tells it."""
 
 import json
+import re
+import time
 import urllib.request
 
-from harness.appliance import DOCUMENT
+from harness.appliance import DOCUMENT, REPOSITORY
+
+OPERATIONS = (REPOSITORY / "docs" / "OPERATIONS.md").read_text()
 
 
 def test_a_citizen_from_request_to_dispositive(appliance, someone):
@@ -66,6 +70,39 @@ def test_the_monitor_listener_tells_health_and_metrics(appliance):
             assert answer.status == 200
             body = answer.read().decode()
     assert "# TYPE" in body
+
+
+def metrics(appliance):
+    with urllib.request.urlopen(f"http://127.0.0.1:{appliance.monitor}/metrics") as answer:
+        text = answer.read().decode()
+    return text, {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line and line[0] != "#"}
+
+
+def test_the_appliance_s_own_figures_move_with_what_it_does(appliances, town, someone):
+    appliance = appliances({"policy.guess.delay_from": 11})
+    _, before = metrics(appliance)
+    appliance.active(someone)
+    wrong = [appliance.remaining(someone, town) for _ in range(10)]
+    appliance.portal.verify(someone.subject, someone.pin)  # locked
+    appliance.portal.refused("/v1/credentials", {"subject": someone.subject, "contacts": someone.contacts}, 409, "credential-exists")
+    text, after = metrics(appliance)
+    moved = lambda name: after[name] - before[name]  # noqa: E731
+    assert moved('sigillo_outcomes_total{outcome="rejected"}') == len(wrong)
+    assert moved('sigillo_outcomes_total{outcome="locked"}') == 1
+    assert moved("sigillo_guess_limit_reached_total") == 1
+    assert moved('sigillo_alarms_total{kind="existence-told"}') == 1
+    for step in ("charge", "anchor", "evaluate", "settle"):
+        assert moved(f'sigillo_step_seconds_count{{step="{step}"}}') >= 10, step
+    for function in ("hmac", "random"):
+        assert moved(f'sigillo_hsm_call_seconds_count{{function="{function}"}}') > 0, function
+    assert moved("sigillo_ledger_entries") > 20 and after["sigillo_anchor_lag_entries"] >= 0
+    assert after["sigillo_hsm_workers"] >= 1 and after["sigillo_store_trouble"] == 0
+    assert after['sigillo_certificate_expiry_timestamp_seconds{certificate="server"}'] > time.time()
+    for name in {line.split("{")[0].split(" ")[0] for line in text.splitlines() if line.startswith("sigillo_")}:
+        family = re.sub("_(bucket|count|sum)$", "", name)
+        assert f"# HELP {family} " in text and f"`{family}`" in OPERATIONS, f"{family} is not in docs/OPERATIONS.md"
+    for secret in (someone.subject, someone.mobile, someone.email, someone.credential_id):
+        assert secret not in text
 
 
 def test_a_clean_stop_and_start_keep_everything(appliance, someone):

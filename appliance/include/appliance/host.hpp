@@ -28,6 +28,7 @@ class Host final : public Service {
   base::Task<Reply> execute(Call call) override;
   ChannelPtr channel(Role role, const std::string& name, const base::Digest& certificate_key) const override;
   Readiness readiness() const override;
+  std::vector<Reading> readings() const override;
 
   // What stands in front: told when the appliance opens, with the TLS key, and before it closes. An error
   // from `opened` seals again. The key signs until the appliance is sealed, and not after.

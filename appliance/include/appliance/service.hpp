@@ -12,6 +12,7 @@
 
 #include <appliance/channel.hpp>
 #include <appliance/operations.hpp>
+#include <appliance/readings.hpp>
 #include <base/secret.hpp>
 #include <base/task.hpp>
 
@@ -65,6 +66,8 @@ class Service {
   virtual ChannelPtr channel(Role role, const std::string& name,
                              const base::Digest& certificate_key) const = 0;
   virtual Readiness readiness() const = 0;
+  // Its own figures, for /metrics; cheap enough to be asked every few seconds.
+  virtual std::vector<Reading> readings() const { return {}; }
 };
 
 }  // namespace sigillo::appliance

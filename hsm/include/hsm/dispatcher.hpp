@@ -6,10 +6,12 @@
 // coroutine that awaits it.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 
 #include <base/clock.hpp>
+#include <base/histogram.hpp>
 #include <base/task.hpp>
 #include <hsm/token.hpp>
 
@@ -42,6 +44,14 @@ class Dispatcher {
   bool healthy() const;
   // HSM calls begun since start, by kind; the same-work test and the bench count with it.
   std::uint64_t calls() const;
+  // How its workers are taken up just now, and how long calls took in the module, by function: hmac, sign,
+  // random.
+  struct Load {
+    std::size_t workers = 0, stuck = 0, queued = 0;
+  };
+  Load load() const;
+  static constexpr std::array<const char*, 3> kFunctions = {"hmac", "sign", "random"};
+  const std::array<base::Histogram, 3>& times() const;
 
  private:
   class Impl;

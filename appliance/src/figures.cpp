@@ -1,0 +1,78 @@
+#include "figures.hpp"
+
+#include <cstdlib>
+
+#include <base/log.hpp>
+
+namespace sigillo::appliance {
+namespace {
+
+constexpr const char* kSteps[] = {"charge", "anchor", "evaluate", "settle"};
+
+std::vector<std::uint64_t> list(const base::Histogram& histogram) {
+  const auto counts = histogram.counts();
+  return {counts.begin(), counts.end()};
+}
+
+}  // namespace
+
+const char* name(Alarm alarm) {
+  switch (alarm) {
+    case Alarm::counters_full:
+      return "counters-full";
+    case Alarm::shared_contact:
+      return "shared-contact";
+    case Alarm::existence_told:
+      return "existence-told";
+  }
+  std::abort();
+}
+
+void Figures::alarm(Alarm alarm, std::string_view channel) {
+  add(alarms_[static_cast<std::size_t>(alarm)]);
+  base::log::warn("alarm", {{"kind", name(alarm)}, {"channel", channel}});
+}
+
+void Figures::append_to(std::vector<Reading>& out, const sealed_store::Store& store) const {
+  using enum Reading::Kind;
+  for (std::size_t i = 1; i < outcomes_.size(); ++i) {
+    out.push_back({"sigillo_outcomes_total", "Decisions, by outcome", counter, "outcome",
+                   std::string(outcome_name(static_cast<std::uint16_t>(i))),
+                   static_cast<double>(outcomes_[i].load())});
+  }
+  out.push_back({"sigillo_guess_limit_reached_total", "Subjects that were locked by a wrong PIN", counter, "",
+                 "", static_cast<double>(limits_.load())});
+  for (std::size_t i = 0; i < alarms_.size(); ++i) {
+    out.push_back({"sigillo_alarms_total", "Alarms raised, by kind", counter, "kind",
+                   name(static_cast<Alarm>(i)), static_cast<double>(alarms_[i].load())});
+  }
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    out.push_back({"sigillo_step_seconds",
+                   "Time of the steps from a charge to its answer; the anchor is part of charge and settle",
+                   histogram, "step", kSteps[i], steps_[i].sum_seconds(), list(steps_[i])});
+  }
+  const auto head = store.head().seq;
+  const auto anchored = anchored_.load();
+  out.push_back({"sigillo_ledger_entries", "Entries of the ledger that are durable", gauge, "", "",
+                 static_cast<double>(head)});
+  out.push_back({"sigillo_anchor_lag_entries", "Entries that are durable and not yet anchored in the HSM",
+                 gauge, "", "", head > anchored ? static_cast<double>(head - anchored) : 0});
+  out.push_back({"sigillo_anchor_failures_total", "Heads that the HSM did not take", counter, "", "",
+                 static_cast<double>(anchor_failures_.load())});
+  out.push_back({"sigillo_counters", "Counters that are not zero, of all subjects together", gauge, "", "",
+                 static_cast<double>(store.guards())});
+  out.push_back({"sigillo_store_trouble", "1 while the ledger cannot be written or anchored", gauge, "", "",
+                 store.trouble() ? 1.0 : 0.0});
+}
+
+base::Result<void> MeteredWitness::record(const sealed_store::Head& head) {
+  const base::Stopwatch watch(figures_.step(Step::anchor));
+  auto recorded = witness_.record(head);
+  if (recorded)
+    figures_.anchored(head.seq);
+  else
+    figures_.anchor_failed();
+  return recorded;
+}
+
+}  // namespace sigillo::appliance

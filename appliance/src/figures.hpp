@@ -1,0 +1,59 @@
+// Figures: what the appliance counts of itself while it works: outcomes, alarms, and how long the steps of a
+// decision take. Owned by the Context; the store's witness is metered beside it. Thread rule: any thread.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <string_view>
+
+#include <appliance/ledger_events.hpp>
+#include <appliance/readings.hpp>
+#include <base/histogram.hpp>
+#include <sealed_store/store.hpp>
+
+namespace sigillo::appliance {
+
+// The parts of the time from a charge to its answer. `anchor` is inside `charge`, and inside most settles.
+enum class Step : std::uint8_t { charge, anchor, evaluate, settle };
+enum class Alarm : std::uint8_t { counters_full, shared_contact, existence_told };
+const char* name(Alarm alarm);
+
+class Figures {
+ public:
+  void outcome(EventOutcome outcome) { add(outcomes_[static_cast<std::size_t>(outcome)]); }
+  void limit_reached() { add(limits_); }
+  void alarm(Alarm alarm, std::string_view channel = {});  // counted, and a line in the log
+  base::Histogram& step(Step step) { return steps_[static_cast<std::size_t>(step)]; }
+  void anchored(std::uint64_t seq) { anchored_.store(seq, std::memory_order_relaxed); }
+  void anchor_failed() { add(anchor_failures_); }
+
+  void append_to(std::vector<Reading>& out, const sealed_store::Store& store) const;
+
+ private:
+  using Count = std::atomic<std::uint64_t>;
+  static void add(Count& count) { count.fetch_add(1, std::memory_order_relaxed); }
+
+  std::array<Count, 15> outcomes_{};
+  std::array<Count, 3> alarms_{};
+  std::array<base::Histogram, 4> steps_;
+  Count limits_{0}, anchored_{0}, anchor_failures_{0};
+};
+
+// The store's witness, with a watch in its hand.
+class MeteredWitness final : public sealed_store::HeadWitness {
+ public:
+  MeteredWitness(sealed_store::HeadWitness& witness, Figures& figures)
+      : witness_(witness), figures_(figures) {}
+  base::Result<std::optional<sealed_store::Head>> recorded() override { return witness_.recorded(); }
+  base::Result<void> take_over(const sealed_store::Head& accepted) override {
+    figures_.anchored(accepted.seq);
+    return witness_.take_over(accepted);
+  }
+  base::Result<void> record(const sealed_store::Head& head) override;
+
+ private:
+  sealed_store::HeadWitness& witness_;
+  Figures& figures_;
+};
+
+}  // namespace sigillo::appliance
