@@ -84,15 +84,13 @@ std::unique_ptr<api::Server> open_server(const appliance::Config& config, applia
 }
 
 // Once it serves, and only then: the first time that the appliance is open.
-base::Result<void> open_door(api::Server& server, EVP_PKEY* key, bool& said) {
-  SIGILLO_CHECK(server.use_key(key));
+void say_ready(const api::Server& server, bool& said) {
   if (!std::exchange(said, true)) {
     std::printf("sigillod ready, https port %u, monitor port %u\n", unsigned{server.port()},
                 unsigned{server.monitor_port()});
     std::fflush(stdout);
   }
   base::log::info("serving", {{"port", server.port()}, {"monitor", server.monitor_port()}});
-  return base::ok();
 }
 
 bool try_unseal(appliance::Host& host, const appliance::Config& config) {
@@ -141,7 +139,8 @@ int run(const std::string& config_path) {
   // there.
   api::Server* const server = open_server(config, host, clock).release();
   bool said_ready = false;
-  host.set_doors({.opened = [&](EVP_PKEY* key) { return open_door(*server, key, said_ready); },
+  host.set_doors({.opened = [&](EVP_PKEY* key) { return server->use_key(key); },
+                  .serving = [&] { say_ready(*server, said_ready); },
                   .closing = [server] { static_cast<void>(server->use_key(nullptr)); }});
   server->start();
   appliance::Administration administration(host, clock);

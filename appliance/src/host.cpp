@@ -148,9 +148,13 @@ base::Result<void> Host::open_doors() {
     close("not-opened", true);
     return ready;
   }
-  const std::lock_guard lock(mutex_);
-  standing_ = Standing::open;
-  reasons_.clear();
+  {
+    const std::lock_guard lock(mutex_);
+    standing_ = Standing::open;
+    reasons_.clear();
+  }
+  // Only now: who hears that it serves asks at once, and would be told that it is sealed.
+  doors_.serving();
   return base::ok();
 }
 

@@ -38,12 +38,14 @@ def commands(cwd, words=()):
             yield from commands(cwd, (*words, word))
         return
     positionals = re.findall(r"^  ([A-Z][A-Z_-]*) ", section(text, "Positionals"), re.MULTILINE)
-    options = re.findall(r"^  (?:-\w,)?--([a-z][a-z0-9-]*) (?:TEXT|UINT|INT|FLOAT|FILE|DIR)", section(text, "Options"), re.MULTILINE)
+    options = re.findall(r"^  (?:-\w,)?--([a-z][a-z0-9-]*) (?:TEXT|UINT|INT|FLOAT|FILE|DIR|NAME=FILE)", section(text, "Options"), re.MULTILINE)
     required = re.findall(r"^  (?:-\w,)?(?:--)?([A-Za-z][A-Za-z0-9-]*) .*REQUIRED", text, re.MULTILINE)
     yield words, positionals, options, required
 
 
 class Nonsense(unittest.TestCase):
+    maxDiff = None
+
     @classmethod
     def setUpClass(cls):
         cls.temporary = tempfile.TemporaryDirectory()
@@ -60,6 +62,9 @@ class Nonsense(unittest.TestCase):
         (cls.folder / "x").write_text("x")
         cls.wrong = cls.root / "wrong.toml"
         cls.wrong.write_text(cls.good.read_text().replace("[store]", "[store]\ncolour = 1"))
+        # An officers' act opens the appliance, and says so in its ledger: here there is none to open.
+        cls.nothing = cls.root / "nothing.toml"
+        cls.nothing.write_text(cls.good.read_text().replace("/store/sigillo.db", "/store/none.db"))
         cls.unreadable = cls.root / "unreadable"
         cls.unreadable.write_text("x")
         cls.unreadable.chmod(0)
@@ -71,14 +76,16 @@ class Nonsense(unittest.TestCase):
         cls.temporary.cleanup()
 
     def kept(self):
-        files = [p for p in self.root.rglob("*") if p.is_file() and not p.name.endswith("-shm") and p.name != "token.object" and p != self.unreadable]
+        # SoftHSM2 writes token.object at a login and counts generations; no object of ours is in them.
+        files = [p for p in self.root.rglob("*") if p.is_file() and not p.name.endswith("-shm") and p.name not in ("token.object", "generation") and p != self.unreadable]
         return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
     def arguments(self, command, **instead):
         words, positionals, options, required = command
         out = list(words)
         for name in positionals + [o for o in options if o in required or o in instead]:
-            plausible = self.good if name == "config" else PLAUSIBLE.get(name, "x")
+            config = self.nothing if "officer" in options else self.good
+            plausible = config if name == "config" else PLAUSIBLE.get(name, "x")
             value = instead.get(name, plausible)
             out += [value] if name in positionals else [f"--{name}", value]
         return out
@@ -90,7 +97,8 @@ class Nonsense(unittest.TestCase):
         said = done.stdout + done.stderr
         assert re.search(r"[a-z]{3,} [a-z]", said) and len(said) < 4000, shown
         for leak in ("terminate called", "what():", "std::", "Aborted", ".cpp:"):
-            assert leak not in said, shown
+            told = re.sub(r"(?m)^\d{4}-\d\d-\d\dT.*$", "", said)  # but for lines of the log, which name their place
+            assert leak not in told, shown
         if arguments[-2:] == ["--format", "json"]:
             error = json.loads(done.stdout)
             if done.returncode >= 10:  # a verdict on a file, which is an answer
@@ -102,7 +110,8 @@ class Nonsense(unittest.TestCase):
         before = self.kept()
         calls = [[*c, *more] for c in calls for more in ([], ["--format", "json"])]
         list(self.pool.map(self.refused, calls))
-        self.assertEqual(self.kept(), before)
+        after = self.kept()
+        self.assertEqual(sorted(n for n in before.keys() | after.keys() if before.get(n) != after.get(n)), [], "changed")
         return len(calls)
 
     def test_there_are_commands(self):

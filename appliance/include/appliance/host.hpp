@@ -30,10 +30,12 @@ class Host final : public Service {
   Readiness readiness() const override;
   std::vector<Reading> readings() const override;
 
-  // What stands in front: told when the appliance opens, with the TLS key, and before it closes. An error
-  // from `opened` seals again. The key signs until the appliance is sealed, and not after.
+  // What stands in front: told when the appliance opens, with the TLS key, then when it answers, and before
+  // it closes. An error from `opened` seals again. The key signs until the appliance is sealed, and not
+  // after.
   struct Doors {
     std::function<base::Result<void>(EVP_PKEY*)> opened;
+    std::function<void()> serving = [] {};
     std::function<void()> closing;
   };
   void set_doors(Doors doors) { doors_ = std::move(doors); }
