@@ -178,6 +178,9 @@ void diagnose_server(const appliance::Config& config, Findings& out) {
     return out.warning("nobody answers on the monitor " + config.server.monitor,
                        "It is stopped, or starts just now: systemctl status sigillod.");
   if (ready->status == 200) return out.good("it is ready, says " + config.server.monitor);
+  if (ready->body.find("\"sealed\"") != std::string::npos)
+    return out.warning("it is sealed: " + ready->body,
+                       "Officers open it: sigillo unseal. The reason is beside.");
   out.failure("it is not ready: " + ready->body, "The reasons are in docs/OPERATIONS.md.");
 }
 
