@@ -47,8 +47,28 @@ ActionOutcome unseal(ActionCall& call) {
   return status(call);
 }
 
+// Attack: a machine that holds fewer shares than the threshold gives none of the PIN away; and who brings a
+// share is told only how it was typed, and how many are there.
+ActionOutcome unseal_share(ActionCall& call) {
+  if (!call.parameters.empty()) return invalid("Unsealing takes a share and nothing else.");
+  if (call.host.standing() != Standing::sealed)
+    return refused("The appliance is not sealed.", "There is nothing to do.");
+  auto verdict = call.shares.add(call.secret, call.clock.now());
+  if (!verdict.taken) return refused(verdict.sentence, "Nothing was tried. Give the share again.");
+  if (verdict.pin) {
+    const auto done = call.host.unseal(*verdict.pin, "shares");
+    if (!done) return not_unsealed(done.error(), true);
+  }
+  auto out = std::get<json::object>(status(call));
+  out["said"] = verdict.sentence;
+  out["have"] = verdict.have;
+  out["needed"] = verdict.needed;
+  return out;
+}
+
 ActionOutcome seal(ActionCall& call) {
   if (!only(call.parameters, {})) return invalid("Sealing takes nothing.");
+  call.shares.wipe();
   call.host.seal("sealed-by-officer");
   return status(call);
 }

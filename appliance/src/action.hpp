@@ -25,6 +25,7 @@ enum class Needs : std::uint8_t {
 struct ActionCall {
   Host& host;
   const base::Clock& clock;
+  ShareDesk& shares;
   Assembly* assembly;  // nullptr where the action needs nothing
   const boost::json::object& parameters;
   const base::Secret& secret;

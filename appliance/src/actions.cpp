@@ -10,7 +10,13 @@ namespace {
 constexpr OfficerAction kActions[] = {
     {"status", 0, Needs::nothing, status},
     {"unseal", 0, Needs::nothing, unseal},
+    {"unseal.share", 0, Needs::nothing, unseal_share},
     {"seal", 0, Needs::nothing, seal},
+
+    {"policy.show", 0, Needs::held, policy_show},
+    {"policy.accept", 2, Needs::held, policy_accept},
+    {"anchor.accept-unclean-stops", 1, Needs::held, accept_unclean_stops},
+    {"subject.erase", 2, Needs::held, subject_erase},
 
     {"officers.list", 0, Needs::held, officers_list},
     {"officers.enrol", 2, Needs::held, officers_enrol},

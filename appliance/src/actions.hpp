@@ -1,4 +1,4 @@
-// The handlers of officers' actions, one function each, grouped by file: act_officers, act_state. The table
+// The handlers of officers' actions, one function each, grouped by file (act_*.cpp). The table
 // that names them is actions.cpp. Thread rule: as ActionCall.
 #pragma once
 
@@ -9,7 +9,17 @@ namespace sigillo::appliance {
 // act_state: what the appliance is, and how it opens and closes.
 ActionOutcome status(ActionCall& call);
 ActionOutcome unseal(ActionCall& call);
+ActionOutcome unseal_share(ActionCall& call);
 ActionOutcome seal(ActionCall& call);
+
+// act_policy
+ActionOutcome policy_show(ActionCall& call);
+ActionOutcome policy_accept(ActionCall& call);
+ActionOutcome accept_unclean_stops(ActionCall& call);
+inline constexpr const char* kHoldUncleanStops = "unclean-stops";
+
+// act_subject
+ActionOutcome subject_erase(ActionCall& call);
 
 // act_officers
 ActionOutcome officers_list(ActionCall& call);

@@ -107,7 +107,8 @@ ActionOutcome Administration::perform(AdminRequest request, const Progress& prog
   if (action == nullptr)
     return invalid("\"" + request.action + "\" is no action of this appliance.",
                    "Command and server are of different versions: use the command of the server's.");
-  ActionCall call{host_, clock_, nullptr, request.parameters, request.secret, progress, {}, {}};
+  shares_.forget_if_old(clock_.now());
+  ActionCall call{host_, clock_, shares_, nullptr, request.parameters, request.secret, progress, {}, {}};
   if (action->needs == Needs::nothing) return action->run(call);
 
   std::unique_lock<std::mutex> one(acts_, std::defer_lock);

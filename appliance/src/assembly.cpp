@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "erasure.hpp"
 #include "parts.hpp"
+#include "policy_floor.hpp"
 #include "token_opening.hpp"
 
 namespace sigillo::appliance {
@@ -187,6 +187,9 @@ base::Result<void> found_store(const Config& config, hsm::Token& token, const st
         {key, sealer.seal(key, codec::encode(record)), static_cast<std::uint8_t>(queue), {}});
   };
   put(Table::appliance, Id{}, ApplianceRecord{random_id()}, Queue::none);
+  put(Table::policy, Id{}, policy_of(config), Queue::none);
+  changes.events.push_back(own_event(EventKind::policy_accepted, clock.now()));
+  changes.events.back().reference = policy_digest(policy_of(config));
   for (auto officer : officers) {
     officer.enrolled = clock.now();
     put(Table::officer, officer_id(officer.name), officer, Queue::officer);
@@ -267,6 +270,8 @@ base::Result<std::unique_ptr<Assembly>> Assembly::open(const Config& config, con
   auto started = base::sync_wait(p.store->commit(std::move(changes)));
   if (!started) return started.error();
   SIGILLO_TRY(p.appliance_id, appliance_id(p.engine->context()));
+  SIGILLO_TRY(const bool loosened, policy_holds(p.engine->context()));
+  if (loosened) p.holds.emplace_back(kHoldPolicy);
   p.housekeeping = std::make_unique<Housekeeping>(*p.engine, *p.timed_anchor, *p.token);
   p.segments = std::make_unique<Segments>(p.engine->context());
   p.ledger_keeper = std::make_unique<LedgerKeeper>(p.engine->context(), *p.segments);
@@ -275,12 +280,6 @@ base::Result<std::unique_ptr<Assembly>> Assembly::open(const Config& config, con
 
 Service& Assembly::service() {
   return *parts_->engine;
-}
-
-base::Result<Erased> Assembly::erase(const Subject& subject, std::string_view reason) {
-  parts_->ledger_keeper.reset();
-  parts_->housekeeping.reset();  // what it sweeps up meanwhile would be put back as it was collected
-  return base::sync_wait(appliance::erase(parts_->engine->context(), subject, reason));
 }
 
 }  // namespace sigillo::appliance

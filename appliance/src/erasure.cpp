@@ -1,8 +1,12 @@
 #include "erasure.hpp"
 
+#include <algorithm>
 #include <limits>
+#include <set>
 
 #include <appliance/subject.hpp>
+
+#include "outbox.hpp"
 
 namespace sigillo::appliance {
 namespace {
@@ -40,13 +44,27 @@ base::Result<void> take_record(const Context& context, Collected& all) {
   return base::ok();
 }
 
-base::Result<void> take_deliveries(const Context& context, Collected& all) {
+// All that waits or waited, looked through without holding the couriers up. Nothing of this subject is added
+// meanwhile: that takes its turn.
+base::Result<std::vector<Id>> find_deliveries(const Context& context, const SubjectIndex& subject) {
+  std::vector<Id> found;
   for (const Queue queue : {Queue::sms, Queue::email, Queue::pec, Queue::post, Queue::delivery}) {
     SIGILLO_TRY(const auto queued, context.store.due(static_cast<std::uint8_t>(queue), kEver, kAll));
     for (const auto& hint : queued) {
-      SIGILLO_TRY(const bool taken, take<DeliveryRecord>(context, all, Table::delivery, hint.key.id));
-      if (taken) ++all.erased.deliveries;
+      SIGILLO_TRY(const auto record, context.load<DeliveryRecord>(Table::delivery, hint.key.id));
+      if (record && record->subject == subject) found.push_back(hint.key.id);
     }
+  }
+  // One that was acknowledged between two looks stands in both.
+  std::ranges::sort(found);
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  return found;
+}
+
+base::Result<void> take_deliveries(const Context& context, Collected& all, const std::vector<Id>& found) {
+  for (const auto& id : found) {
+    SIGILLO_TRY(const bool taken, take<DeliveryRecord>(context, all, Table::delivery, id));
+    if (taken) ++all.erased.deliveries;
   }
   return base::ok();
 }
@@ -71,23 +89,31 @@ base::Result<void> take_links(const Context& context, Collected& all) {
   return base::ok();
 }
 
-// A contact's record is of all who gave it: this one's use goes, the others' stay.
-base::Result<void> take_contact_uses(const Context& context, Collected& all) {
-  SIGILLO_TRY(const auto queued,
-              context.store.due(static_cast<std::uint8_t>(Queue::contact_use), kEver, kAll));
+// A contact's record is of all who gave it: this one's use goes, the others' stay. Each in a commit of its
+// own, under the contact's turn and no other's but the subject's: whoever has a contact's turn may wait for a
+// courier's, and nobody may wait for both in another order.
+base::Task<base::Result<std::size_t>> erase_contact_uses(const Context& context, SubjectIndex subject) {
+  const auto of_subject = [&subject](const ContactUse::Use& one) { return one.subject == subject; };
+  SIGILLO_CO_TRY(const auto queued,
+                 context.store.due(static_cast<std::uint8_t>(Queue::contact_use), kEver, kAll));
+  std::size_t erased = 0;
   for (const auto& hint : queued) {
-    SIGILLO_TRY(auto use, context.load<ContactUse>(Table::contact_use, hint.key.id));
-    if (!use) continue;
-    const auto of_subject = [&all](const ContactUse::Use& one) { return one.subject == all.subject; };
-    if (std::erase_if(use->uses, of_subject) == 0) continue;
-    ++all.erased.contact_uses;
+    SIGILLO_CO_TRY(const auto seen, context.load<ContactUse>(Table::contact_use, hint.key.id));
+    if (!seen || std::ranges::none_of(seen->uses, of_subject)) continue;
+    const auto turn = co_await context.queue.enter(hint.key.id);
+    SIGILLO_CO_TRY(auto use, context.load<ContactUse>(Table::contact_use, hint.key.id));
+    if (!use || std::erase_if(use->uses, of_subject) == 0) continue;
+    Changes changes;
     if (use->uses.empty())
-      all.changes.erases.push_back(hint.key);
+      changes.erases.push_back(hint.key);
     else
-      all.changes.puts.push_back(
+      changes.puts.push_back(
           context.put(Table::contact_use, hint.key.id, *use, Queue::contact_use, hint.due));
+    const auto committed = co_await context.store.commit(std::move(changes));
+    if (!committed) co_return committed.error();
+    ++erased;
   }
-  return base::ok();
+  co_return erased;
 }
 
 // By the queue that holds them by subject; records of before that queue are named by an entry of what is left
@@ -124,35 +150,33 @@ base::Result<void> take_decisions(const Context& context, Collected& all) {
   return base::ok();
 }
 
-// The reason may be words about a person: the ledger has only what proves them, to whoever keeps the words.
-sealed_store::Event erased_event(const Context& context, const SubjectIndex& subject,
-                                 std::string_view reason) {
-  sealed_store::Event event;
-  event.time = context.now();
-  event.kind = static_cast<std::uint16_t>(EventKind::erased);
-  event.subject = subject;
-  event.channel = "officer";
-  event.reference = base::to_hex(base::sha256({base::view(reason)}));
-  return event;
-}
-
 }  // namespace
 
 // Attack: (1) guess up to the lock, (2) have the subject erased, on whatever pretext, and ask for a PIN
 // again, (3) guess on. No event here has a guard of the subject's own, so that its counters stay as they are.
 base::Task<base::Result<Erased>> erase(const Context& context, const Subject& subject,
-                                       std::string_view reason) {
+                                       sealed_store::Event event) {
   SIGILLO_CO_TRY(const auto index, co_await context.index_of(subject));
+  const auto turn = co_await context.queue.enter(index);
+  co_await context.dispatcher.hop();
   Collected all;
   all.subject = index;
+  SIGILLO_CO_TRY(const auto deliveries, find_deliveries(context, index));
+  SIGILLO_CO_TRY(all.erased.contact_uses, co_await erase_contact_uses(context, index));
+  co_await context.dispatcher.hop();
   SIGILLO_CO_CHECK(take_record(context, all));
-  SIGILLO_CO_CHECK(take_deliveries(context, all));
   SIGILLO_CO_CHECK(take_links(context, all));
-  SIGILLO_CO_CHECK(take_contact_uses(context, all));
   SIGILLO_CO_CHECK(take_decisions(context, all));
+  std::vector<SubjectQueue::Turn> couriers;
+  for (const Medium medium : {Medium::sms, Medium::email, Medium::pec, Medium::post}) {
+    auto courier = co_await context.queue.enter(outbox_turn(medium));
+    couriers.push_back(std::move(courier));
+  }
+  SIGILLO_CO_CHECK(take_deliveries(context, all, deliveries));
   const GuardKey pin{index, static_cast<std::uint8_t>(guard::Counter::pin)};
   all.erased.wrong_guesses = context.store.guard(pin).total();
-  all.changes.events.push_back(erased_event(context, index, reason));
+  event.subject = index;
+  all.changes.events.push_back(std::move(event));
   const auto committed = co_await context.store.commit(std::move(all.changes));
   if (!committed) co_return committed.error();
   all.erased.seq = committed->last_seq;

@@ -1,17 +1,24 @@
-// Erasure: all that is kept of a subject leaves the store in one commit, and the ledger says so. What points
-// at a subject is found three ways: its record by its index, conversions and authorizations by the queue that
-// holds them by subject (and those of before that queue by the ledger's entries), what waits in other queues
-// by looking at all of it. Thread rule: one caller, while nothing else changes records. Never: touches a
-// guess counter of the subject, or an entry of the ledger.
+// Erasure: all that is kept of a subject leaves the store, and the ledger says so. What points at a subject
+// is found three ways: its record by its index, what waits in queues by looking at all of it, what is in no
+// queue by the index of what is held. The appliance may serve meanwhile: the subject's turn is held from
+// beginning to end, the couriers' turns for the last commit alone. Thread rule: any thread, as an operation.
+// Never: touches a guess counter of the subject, or an entry of the ledger.
 #pragma once
-
-#include <appliance/assembly.hpp>
 
 #include "context.hpp"
 
 namespace sigillo::appliance {
 
+// What an erasure took out of the store.
+struct Erased {
+  bool known = false;  // there was a record of the subject
+  std::size_t deliveries = 0, links = 0, conversions = 0, authorizations = 0, contact_uses = 0;
+  std::uint32_t wrong_guesses = 0;  // in a row, of the PIN: the count stays
+  std::uint64_t seq = 0;            // the ledger entry that says so
+};
+
+// `event` says by whom and why; the subject is filled in.
 base::Task<base::Result<Erased>> erase(const Context& context, const Subject& subject,
-                                       std::string_view reason);
+                                       sealed_store::Event event);
 
 }  // namespace sigillo::appliance

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "checkpoints.hpp"
+#include "outbox.hpp"
 
 namespace sigillo::appliance {
 namespace {
@@ -103,10 +104,7 @@ base::Task<bool> sweep_delivery(Engine& engine, Id id) {
 // kept a while for status.
 base::Task<bool> sweep_outbox(Engine& engine, Medium medium) {
   const auto& context = engine.context();
-  SubjectIndex turn_of;
-  turn_of.fill(0xff);
-  turn_of.back() = static_cast<base::Byte>(medium);
-  const auto turn = co_await context.queue.enter(turn_of);
+  const auto turn = co_await context.queue.enter(outbox_turn(medium));
   const auto due = context.store.due(static_cast<std::uint8_t>(medium), context.now(), kBatch);
   Changes changes;
   for (const auto& hint : due ? *due : std::vector<sealed_store::DueRecord>()) {

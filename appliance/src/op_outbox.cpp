@@ -1,20 +1,12 @@
 // The couriers' side of the outbox: leases, acknowledgements, and what is withdrawn before it left.
 #include "ops.hpp"
+#include "outbox.hpp"
 
 namespace sigillo::appliance {
 namespace {
 
 constexpr base::Duration kOutcomeKept =
     base::days(90);  // of a delivery that ended, for status; its text is gone at once
-
-// One at a time per medium: a lease, an acknowledgement and a withdrawal never cross. Taken after a subject's
-// turn, in the order of the media, so that no two calls wait for each other.
-SubjectIndex outbox_turn(Medium medium) {
-  SubjectIndex id;
-  id.fill(0xff);
-  id.back() = static_cast<base::Byte>(medium);
-  return id;
-}
 
 void end_delivery(Session& session, Changes& changes, const Id& id, DeliveryRecord record,
                   DeliveryState state) {

@@ -147,6 +147,13 @@ Contacts plain(const RegisteredContacts& contacts) {
           contacts.postal ? std::optional<PostalAddress>(contacts.postal->value) : std::nullopt};
 }
 
+SubjectIndex outbox_turn(Medium medium) {
+  SubjectIndex id;
+  id.fill(0xff);
+  id.back() = static_cast<base::Byte>(medium);
+  return id;
+}
+
 std::variant<Refusal, Id> post(const Context& context, sealed_store::Changes& changes, const Parcel& parcel,
                                base::Instant now) {
   const auto courier = context.channels.courier(parcel.to.medium);

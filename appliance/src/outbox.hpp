@@ -29,6 +29,10 @@ struct Parcel {
   std::optional<NoticeEvent> event;
 };
 
+// One at a time per medium: a lease, an acknowledgement and a withdrawal never cross. Taken after a subject's
+// turn, in the order of the media, so that no two calls wait for each other.
+SubjectIndex outbox_turn(Medium medium);
+
 // Queues it for the medium's courier. Refusal::delivery_not_possible where no active courier has a delivery
 // key.
 std::variant<Refusal, Id> post(const Context& context, sealed_store::Changes& changes, const Parcel& parcel,

@@ -15,12 +15,20 @@ using namespace sigillo;
 
 constexpr std::size_t kArenaBytes = 4 * 1024 * 1024;
 
+// One a line, so that two new commands do not meet.
+// clang-format off
 constexpr void (*kCommands[])(CLI::App&, provisioning::Context&) = {
-    provisioning::add_dev_init, provisioning::add_validate_config,
-    provisioning::add_state,    provisioning::add_officer,
-    provisioning::add_audit,    provisioning::add_subject,
-    provisioning::add_diagnose, provisioning::add_hsm,
+    provisioning::add_dev_init,
+    provisioning::add_validate_config,
+    provisioning::add_state,
+    provisioning::add_officer,
+    provisioning::add_policy,
+    provisioning::add_audit,
+    provisioning::add_subject,
+    provisioning::add_diagnose,
+    provisioning::add_hsm,
 };
+// clang-format on
 
 // Asked of the arguments as they stand: where they cannot be parsed, who reads JSON is told so in JSON (K2).
 bool wants_json(int argc, char** argv) {

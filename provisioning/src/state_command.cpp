@@ -18,6 +18,8 @@ constexpr const char* kFooter =
     "Examples:\n"
     "  sigillo status --config /etc/sigillo/sigillo.toml\n"
     "  sigillo unseal --config /etc/sigillo/sigillo.toml          asks for the token's PIN\n"
+    "  sigillo unseal --share --config /etc/sigillo/sigillo.toml  asks for one custodian's share\n"
+    "  sigillo unseal --accept-unclean-stops --officer anna=anna.key --config /etc/sigillo/sigillo.toml\n"
     "  sigillo seal --config /etc/sigillo/sigillo.toml\n\n"
     "Exit codes: 0 it serves (of seal: it is sealed); 1 local error, none is running, or it runs and is not "
     "ready;\n"
@@ -26,6 +28,7 @@ constexpr const char* kFooter =
 struct Arguments {
   AdminOptions admin;
   std::string pin_file;
+  bool share = false, unclean_stops = false;
 };
 
 std::string in_words(const json::object& status) {
@@ -61,7 +64,33 @@ void run_seal(const Arguments& arguments, Context& context) {
   if (status) say(context, "sigillo.seal/1", std::move(*status), Exit::good);
 }
 
+// One share, from the one custodian who is at the terminal; the next runs the command again.
+void run_share(const Arguments& arguments, Context& context) {
+  auto share = arguments.pin_file.empty() ? ask_secret("Your share, its four rows in one line: ")
+                                          : read_secret_file(arguments.pin_file);
+  if (!share)
+    return context.failed(Exit::local, "The share: " + sentence(share.error()) + '.',
+                          "Nothing was tried. Type it at a terminal.");
+  auto status = perform(arguments.admin, context,
+                        {.action = "unseal.share", .secret = std::move(*share), .running_only = true});
+  if (!status) return;
+  const Exit code = exit_of(*status);
+  const auto words = std::string(status->at("said").as_string()) + '\n' + in_words(*status);
+  context.result("sigillo.unseal-share/1", std::move(*status), words);
+  context.exit = code;
+}
+
+void accept_unclean_stops(const Arguments& arguments, Context& context) {
+  auto done =
+      perform(arguments.admin, context, {.action = "anchor.accept-unclean-stops", .running_only = true});
+  if (done)
+    context.result("sigillo.accept-unclean-stops/1", std::move(*done),
+                   "The unclean stops are accepted. `sigillo status` says whether it serves.");
+}
+
 void run_unseal(const Arguments& arguments, Context& context) {
+  if (arguments.unclean_stops) return accept_unclean_stops(arguments, context);
+  if (arguments.share) return run_share(arguments, context);
   auto pin =
       arguments.pin_file.empty() ? ask_secret("PIN of the token: ") : read_secret_file(arguments.pin_file);
   if (!pin)
@@ -77,10 +106,10 @@ void run_unseal(const Arguments& arguments, Context& context) {
 using Run = void (*)(const Arguments&, Context&);
 
 std::pair<CLI::App*, std::shared_ptr<Arguments>> add(CLI::App& app, Context& context, const char* name,
-                                                     const char* help, Run run) {
+                                                     const char* help, Run run, unsigned officers = 0) {
   auto* command = app.add_subcommand(name, help)->footer(kFooter);
   auto arguments = std::make_shared<Arguments>();
-  add_admin_options(*command, arguments->admin, 0);
+  add_admin_options(*command, arguments->admin, officers);
   command->callback([arguments, &context, run] { run(*arguments, context); });
   return {command, arguments};
 }
@@ -91,10 +120,18 @@ void add_state(CLI::App& app, Context& context) {
   add(app, context, "status", "Says how the running appliance stands.", run_status);
   add(app, context, "seal", "Closes the running appliance at once: no key, no store, no answer but `sealed`.",
       run_seal);
-  const auto [command, arguments] =
-      add(app, context, "unseal", "Opens a sealed appliance, with the token's PIN. It is tried once.",
-          run_unseal);
-  command->add_option("--pin-file", arguments->pin_file, "the PIN; else it is asked for");
+  const auto [command, arguments] = add(app, context, "unseal",
+                                        "Opens a sealed appliance: with the token's PIN, which is tried "
+                                        "once, or with custodians' shares, one a "
+                                        "time.",
+                                        run_unseal, 1);
+  command->add_option("--pin-file", arguments->pin_file,
+                      "the PIN, or with --share the share; else it is asked for");
+  auto* const share = command->add_flag("--share", arguments->share, "give one custodian's share");
+  command
+      ->add_flag("--accept-unclean-stops", arguments->unclean_stops,
+                 "let one serve that is held for too many unclean stops; takes one officer")
+      ->excludes(share);
 }
 
 }  // namespace sigillo::provisioning

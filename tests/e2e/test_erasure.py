@@ -12,11 +12,10 @@ NOTHING = {"known": False, "deliveries": 0, "links": 0, "conversions": 0, "autho
 
 
 def erase(appliance, citizen, check=True, line=None, reason=REASON):
-    done = appliance.sigillo("subject", "erase", "--config", str(appliance.configuration), "--reason", reason, "--format", "json",
-                             check=check, line=citizen.subject + "\n" if line is None else line)
-    assert citizen.subject not in (done.stdout + done.stderr).decode()
-    assert done.stdout, (done.returncode, done.stderr)
-    return done.returncode, json.loads(done.stdout)
+    line = citizen.subject + "\n" if line is None else line
+    code, said = appliance.act("subject", "erase", "--reason", reason, check=check, line=line)
+    assert citizen.subject not in json.dumps(said)
+    return code, said
 
 
 def ledger(appliance):
@@ -32,7 +31,7 @@ def act(appliance, town, citizen, path, status=201, **more):
 
 
 class Erased:
-    """A citizen with something in every table, erased while the appliance was stopped; and a neighbour with the same mobile."""
+    """A citizen with something in every table, erased while the appliance serves; and a neighbour with the same mobile."""
 
     def __init__(self, appliance, town):
         self.appliance, self.citizen, self.neighbour = appliance, town.citizen(), town.citizen()
@@ -53,11 +52,12 @@ class Erased:
         portal.post(f"/v1/recoveries/{self.recovery}/confirmation", {"token": town.token()}, status=200)
         self.left = [appliance.remaining(citizen, town) for _ in range(3)]
         self.before = ledger(appliance)
-        self.while_running = erase(appliance, citizen, check=False)
-        self.after_refusal = portal.verify(self.neighbour.subject, self.neighbour.pin).outcome
-        appliance.stop()
         self.refused_input = [erase(appliance, citizen, check=False, line=line)[0] for line in ("", "nobody\n", "\n" + citizen.subject, "x" * 100)]
+        self.by_one = appliance.ask("subject", "erase", "--reason", REASON, *appliance.officers("anna"), check=False, line=citizen.subject + "\n")
         self.first = erase(appliance, citizen)
+        self.neighbour_meanwhile = portal.verify(self.neighbour.subject, self.neighbour.pin).outcome
+        self.acts = json.dumps(appliance.ask("officer", "acts")[1])
+        appliance.stop()
         self.wal = appliance.directory / "store" / "sigillo.db-wal"
         self.wal_left = self.wal.stat().st_size if self.wal.exists() else 0
         self.second = erase(appliance, citizen)
@@ -69,10 +69,17 @@ def story(appliance, town):
     return Erased(appliance, town)
 
 
-def test_beside_a_running_appliance_it_does_nothing(story):
-    code, said = story.while_running
-    assert code == 1 and said["schema"] == "sigillo.error/1" and "running" in said["what"]
-    assert story.after_refusal == "verified"  # it was not fenced
+def test_one_officer_erases_nobody(story):
+    code, said = story.by_one
+    assert code == 1 and said["schema"] == "sigillo.error/1" and "too few" in said["what"]
+
+
+def test_the_appliance_serves_on(story):
+    assert story.neighbour_meanwhile == "verified"
+
+
+def test_what_the_officers_signed_is_kept_and_names_nobody(story):
+    assert "subject.erase" in story.acts and story.citizen.subject not in story.acts
 
 
 def test_what_is_no_codice_fiscale_changes_nothing(story):

@@ -15,6 +15,7 @@
 
 #include <appliance/act.hpp>
 #include <appliance/host.hpp>
+#include <appliance/share_desk.hpp>
 
 namespace sigillo::appliance {
 
@@ -35,17 +36,24 @@ struct ActionFailure {
 };
 using ActionOutcome = std::variant<boost::json::object, ActionFailure>;
 
+// subject.erase: `secret` is kErasureSalt random bytes and the codice fiscale, and its parameter "subject"
+// this commitment to them.
+inline constexpr std::size_t kErasureSalt = 32;
+std::string erasure_commitment(const base::Secret& opening);
+
 // How many officers an action takes; nothing where there is no such action.
 std::optional<unsigned> officers_needed(std::string_view action);
 
 class Administration {
  public:
-  Administration(Host& host, const base::Clock& clock) : host_(host), clock_(clock) {}
+  Administration(Host& host, const base::Clock& clock)
+      : host_(host), clock_(clock), shares_(host.config().hsm.token_label) {}
   ActionOutcome perform(AdminRequest request, const Progress& progress);
 
  private:
   Host& host_;
   const base::Clock& clock_;
+  ShareDesk shares_;
   std::mutex acts_;  // one act at a time
 };
 

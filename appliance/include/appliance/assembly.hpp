@@ -10,7 +10,6 @@
 #include <appliance/config.hpp>
 #include <appliance/officers.hpp>
 #include <appliance/service.hpp>
-#include <appliance/subject.hpp>
 #include <base/clock.hpp>
 #include <base/result.hpp>
 #include <hsm/evp_key.hpp>
@@ -62,14 +61,6 @@ base::Result<base::Secret> derive_page_key(hsm::Token& token);
 // beside the appliance; what it gives is durable in the store by then.
 base::Result<std::optional<sealed_store::Head>> recorded_head(hsm::Token& token, const StoreConfig& config);
 
-// What an erasure took out of the store.
-struct Erased {
-  bool known = false;  // there was a record of the subject
-  std::size_t deliveries = 0, links = 0, conversions = 0, authorizations = 0, contact_uses = 0;
-  std::uint32_t wrong_guesses = 0;  // in a row, of the PIN: the count stays
-  std::uint64_t seq = 0;            // the ledger entry that says so
-};
-
 class Assembly {
  public:
   static base::Result<std::unique_ptr<Assembly>> open(const Config& config, const base::Secret& pin,
@@ -77,11 +68,6 @@ class Assembly {
   ~Assembly();
 
   Service& service();
-  // Takes all that is kept of a subject out of the store; counters and ledger stay (docs/RETENTION.md). The
-  // reason goes into the ledger as its SHA-256. It ends the housekeeping, so it is the last thing asked of an
-  // assembly, and one that never answered a call.
-  base::Result<Erased> erase(const Subject& subject, std::string_view reason);
-
   struct Parts;  // appliance/src/parts.hpp, for officers' actions
   Parts& parts() { return *parts_; }
 

@@ -52,6 +52,7 @@ class Host final : public Service {
   // A first unseal that failed, or that had nothing to try: what readiness says.
   void note(std::string_view why);
 
+  const Config& config() const { return config_; }
   Standing standing() const;
   std::vector<std::string> reasons() const;  // of not being open
   // The appliance is being sealed: whoever holds a Lease ends soon.
@@ -87,7 +88,7 @@ class Host final : public Service {
   Standing standing_ = Standing::sealed;
   bool closing_ = false;
   bool ended_ = false;  // under changing_
-  std::vector<std::string> reasons_;
+  std::vector<std::string> reasons_{"starting"};
   std::unique_ptr<Assembly> assembly_;
   std::shared_ptr<hsm::KeyDoor> tls_door_;
 };

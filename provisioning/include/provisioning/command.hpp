@@ -61,6 +61,7 @@ void add_state(CLI::App& app, Context& context);  // status, seal, unseal
 void add_dev_init(CLI::App& app, Context& context);
 void add_diagnose(CLI::App& app, Context& context);
 void add_hsm(CLI::App& app, Context& context);
+void add_policy(CLI::App& app, Context& context);
 void add_subject(CLI::App& app, Context& context);
 void add_validate_config(CLI::App& app, Context& context);
 

@@ -95,6 +95,24 @@ class Appliance:
         assert not check or done.returncode == 0, f"sigillo {arguments}: {done.returncode}\n{done.stderr.decode()}"
         return done
 
+    def officers(self, *names):
+        """The arguments by which the development officers sign; without names both of them."""
+        out = []
+        for name in names or ("anna", "bruno"):
+            key = self.directory / "officers" / name
+            out += ["--officer", f"{name}={key}.key", "--password-file", f"{key}.password"]
+        return out
+
+    def ask(self, *arguments, check=True, line=""):
+        """An officers' command on this appliance: its exit code, and what it says as JSON."""
+        done = self.sigillo(*arguments, "--config", str(self.configuration), "--format", "json", check=check, line=line)
+        assert done.stdout, (arguments, done.returncode, done.stderr)
+        return done.returncode, json.loads(done.stdout)
+
+    def act(self, *arguments, check=True, line=""):
+        """The same, signed by both development officers."""
+        return self.ask(*arguments, *self.officers(), check=check, line=line)
+
     def has_command(self, name):
         """Whether the officers' tool has this subcommand in its help."""
         return re.search(rf"^  {name}\b", self.sigillo("--help", check=False).stdout.decode(), re.MULTILINE)
