@@ -111,15 +111,18 @@ void reload(api::Server& server) {
   api::tell_supervisor("READY=1");
 }
 
-void serve(api::Server& server, appliance::Host& host, const appliance::Config& config) {
+void serve(api::Server& server, appliance::Host& host, appliance::Administration& administration,
+           const appliance::Config& config) {
   constexpr base::Duration kPause = base::seconds(2);  // while the HSM is away
+  constexpr base::Duration kRound = base::seconds(30);
   bool settled = try_unseal(host, config);
   api::give_up_privileges();        // the module is loaded, or an officer will have it loaded so
   api::tell_supervisor("READY=1");  // it serves, or says that it is sealed
   for (;;) {
-    const int signal = settled ? api::wait_for_signal() : api::wait_for_signal(kPause);
+    const int signal = api::wait_for_signal(settled ? kRound : kPause);
     if (signal == 0) {
-      settled = host.standing() != appliance::Standing::sealed || try_unseal(host, config);
+      administration.forget_old_shares();
+      settled = settled || host.standing() != appliance::Standing::sealed || try_unseal(host, config);
     } else if (signal != SIGHUP) {
       return;
     } else {
@@ -150,7 +153,7 @@ int run(const std::string& config_path) {
     base::log::error("admin-socket-not-opened", admin.error());
     base::log::warn("admin-socket", {{"path", socket}, {"advice", "officers cannot reach this process"}});
   }
-  serve(*server, host, config);
+  serve(*server, host, administration, config);
   base::log::info("stopping");
   api::tell_supervisor("STOPPING=1");
   if (admin) admin.value()->close();

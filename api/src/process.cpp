@@ -51,14 +51,6 @@ void block_signals() {
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
-int wait_for_signal() {
-  const sigset_t set = own_signals();
-  int signal = 0;
-  while (sigwait(&set, &signal) != 0) {
-  }
-  return signal;
-}
-
 int wait_for_signal(base::Duration at_most) {
   const sigset_t set = own_signals();
   const timespec limit{static_cast<time_t>(at_most.ms / 1000),

@@ -27,8 +27,8 @@ void harden();
 
 // The signals of wait_for_signal(), blocked here so that every thread to come inherits it.
 void block_signals();
-int wait_for_signal();                        // SIGTERM, SIGINT or SIGHUP
-int wait_for_signal(base::Duration at_most);  // 0 where none came
+// SIGTERM, SIGINT or SIGHUP; 0 where none came in that time.
+int wait_for_signal(base::Duration at_most);
 
 // Flushes and ends without destructors: those of SoftHSM2 and OpenSSL meet each other at exit and crash.
 [[noreturn]] void leave(Exit code);

@@ -295,13 +295,13 @@ def test_a_loosened_policy_waits_for_two_officers(fresh):
     fresh.set("policy.guess.limit", 5)
     fresh.set("policy.guess.delay_first", "1m")
     fresh.set("policy.guess.delay_from", 3)
-    fresh.restart()  # a development appliance: accepts by itself
+    fresh.restart()
     fresh.set("dev.allow_weak_policy", False)
     fresh.set("quotas.per_second", 100)
     fresh.set("quotas.burst", 200)
     fresh.set("hsm.allow_test_module", True)
     fresh.restart()  # tightened: no development appliance any more
-    assert [e["event"] for e in entries(fresh)].count("policy-tightened") == 1
+    assert [e["event"] for e in entries(fresh)].count("policy-tightened") == 2
     fresh.stop()
     for name, value in (("policy.guess.limit", 8), ("dev.allow_weak_policy", True)):
         fresh.set(name, value)

@@ -49,6 +49,8 @@ class Administration {
   Administration(Host& host, const base::Clock& clock)
       : host_(host), clock_(clock), shares_(host.config().hsm.token_label) {}
   ActionOutcome perform(AdminRequest request, const Progress& progress);
+  // Asked now and then: custodians who went away leave nothing behind.
+  void forget_old_shares() { shares_.forget_if_old(clock_.now()); }
 
  private:
   Host& host_;

@@ -190,8 +190,10 @@ TEST_P(Pruning, AnErasureFindsDecisionsWhoseEntriesAreGone) {
   ASSERT_FALSE(prune_all({.keep = 5}).empty());
   for (const auto& entry : world.entries(world.store().ledger_base().seq))
     ASSERT_NE(entry.event.subject, world.index(citizen)) << "else this shows nothing";
-  const auto erased =
-      base::sync_wait(erase(world.engine().context(), citizen.subject, "as the test has asked"));
+  sealed_store::Event by_officers;
+  by_officers.time = world.engine().context().now();
+  by_officers.kind = static_cast<std::uint16_t>(EventKind::erased);
+  const auto erased = base::sync_wait(erase(world.engine().context(), citizen.subject, by_officers));
   ASSERT_TRUE(erased);
   EXPECT_EQ(erased->authorizations, 1U);
   EXPECT_EQ(erased->conversions, 1U);
