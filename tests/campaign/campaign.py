@@ -1,15 +1,14 @@
-"""Guesses against a real appliance that is killed, rolled back and run twice; then the books are compared.
+"""Guesses against a real appliance that is killed, starved, rolled back and run twice; then the books are compared.
 
-    /usr/bin/python3 tests/campaign/campaign.py --bin build/bin [--seed N] [--minutes M]
+    /usr/bin/python3 tests/campaign/campaign.py --bin build/bin [--seed N] [--minutes M] [--only EVENT]
 
-Clients on every endpoint that confirms a PIN write down each answer, and each request that never got one. The promise:
-no subject's guesses answered ever exceed its limit, nothing answered is missing from the ledger, an older store never
-starts, the true one always does, and of two copies at most one answers. Exit code 0 only where all of it held.
+Clients on every endpoint that confirms something write down each answer. The promise: no counter's guesses answered ever
+exceed its limit, nothing answered is missing from the ledger, an older store never starts, the true one always does, of
+two copies at most one answers, and a fault that ends is over without a restart. Exit code 0 only where all of it held.
 """
 
 import argparse
-import collections
-import http.client
+import copy
 import json
 import os
 import pathlib
@@ -17,120 +16,93 @@ import random
 import shutil
 import signal
 import sys
-import threading
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "e2e"))
+for folder in ("e2e", "fault", "audit"):
+    sys.path.insert(0, str(HERE.parent / folder))
+sys.path.insert(0, str(HERE))
 
-LIMIT = 10
-SHORT_S = 50
+SHORT_S = 45
 REFUSED = 3  # sigillod --help: the store was refused
-SETTINGS = {"policy.guess.delay_from": LIMIT + 1}
-WORKERS = 5
-ACTION = {"type": "claim.submit", "reference": "R-1", "sha256": "ab" * 32}
-# Role, path, what stands beside subject and PIN, length of the PIN.
-ENDPOINTS = [("portal", "/v1/verifications", {}, 8), ("contact-centre", "/v1/verifications", {}, 8),
-             ("branch", "/v1/verifications", {}, 16), ("portal", "/v1/activations", {}, 16), ("portal", "/v1/renewals", {}, 8),
-             ("portal", "/v1/conversions", {}, 8), ("portal", "/v1/authorizations", {"action": ACTION}, 8),
-             ("portal", "/v1/contacts", {"contacts": {"phone": "+390612345678"}}, 8)]
-
-
-class Books:
-    """What the clients saw. A subject here only ever gets wrong PINs, so its count is never set back."""
-
-    def __init__(self):
-        self.lock = threading.Lock()
-        self.figures = collections.Counter()
-        self.left = collections.defaultdict(list)  # subject: each attempts_remaining of an evaluated guess, in order
-        self.violations = []
-
-    def count(self, name, by=1):
-        with self.lock:
-            self.figures[name] += by
-
-    def violation(self, text):
-        with self.lock:
-            self.violations.append(text)
-        print(f"VIOLATION: {text}", flush=True)
-
-    def answered(self, subject, answer):
-        self.count("guesses answered")
-        if answer.status == 503:
-            return self.count("answered 503")
-        if answer.status >= 400 or answer.outcome not in ("rejected", "locked"):
-            return self.violation(f"a wrong PIN was answered {answer!r}")
-        if answer.outcome == "locked":
-            return self.count("answered locked")
-        with self.lock:
-            self.figures["answered after an evaluation"] += 1
-            left = self.left[subject]
-            # Two answers with the same number would be two guesses for one charge.
-            again = answer["attempts_remaining"] in left
-            left.append(answer["attempts_remaining"])
-            seen = list(left)
-        if again or len(seen) > LIMIT or not 0 <= seen[-1] < LIMIT:
-            self.violation(f"{len(seen)} guesses evaluated on one subject, attempts_remaining {seen}")
-
-
-class Guessers:
-    """Threads with connections of their own, guessing until told to end or until nobody answers."""
-
-    def __init__(self, campaign, appliances, subjects):
-        self.campaign, self.subjects, self.ended = campaign, subjects, threading.Event()
-        self.threads = [threading.Thread(target=self.work, args=(appliances[i % len(appliances)], campaign.dice.getrandbits(32)))
-                        for i in range(WORKERS)]
-        for thread in self.threads:
-            thread.start()
-
-    def work(self, appliance, seed):
-        from harness.citizen import PIN_ALPHABET
-        dice, channels, books = random.Random(seed), {}, self.campaign.books
-        while not self.ended.is_set():
-            role, path, more, length = dice.choice(ENDPOINTS)
-            subject = dice.choice(self.subjects)
-            pin = "".join(dice.choice(PIN_ALPHABET) for _ in range(length))  # right once in 2^40
-            books.count("guesses sent")
-            try:
-                channel = channels.get(role) or channels.setdefault(role, appliance.channel(role))
-                books.answered(subject, channel.post(path, {"subject": subject, "pin": pin} | more))
-            except (OSError, http.client.HTTPException):
-                books.count("guesses without an answer")
-                if appliance.process is None or appliance.process.poll() is not None:
-                    break
-        for channel in channels.values():
-            channel.close()
-
-    def end(self):
-        self.ended.set()
-        for thread in self.threads:
-            thread.join()
+SETTINGS = {"policy.guess.delay_from": 11, "hsm.deadline": "1s"}
+BACK_S = 10
+PAGE = 4096
+FILES = ("sigillo.db", "sigillo.db-wal")
 
 
 class Campaign:
     def __init__(self, seed):
-        from harness.appliance import Appliance
+        from books import Books
+        from clients import Town as People
+        from control import Control
+        from harness.appliance import BIN, Appliance
         from harness.citizen import Town
-        self.dice, self.books, self.town = random.Random(seed), Books(), Town(seed)
+        self.dice, self.books, self.people, self.town = random.Random(seed), Books(), Town(seed), People()
+        self.steps = {}  # how far "killed at every step" has come
+        self.libraries = pathlib.Path(BIN).parent / "fault"
         self.appliance = Appliance(SETTINGS)
-        self.store = self.appliance.directory / "store"
-        self.subjects = []
-        self.appliance.start()
+        self.faults = Control(self.appliance.root / "faults", self.libraries)
+        self.move_in()
+
+    # The appliance and its people
+    def move_in(self):
+        appliance = self.appliance
+        self.store = appliance.directory / "store"
+        preload = (self.libraries / "libsigillo_fault_preload.so").exists()  # not under the sanitizers
+        appliance.environment = self.faults.environment(self.store if preload else None)
+        appliance.set("hsm.module", self.faults.module)
+        appliance.start()
+        self.books.another_appliance()
+        self.town.holder = appliance.at_branch(self.people.citizen())
+        appliance.activate(self.town.holder)
+        self.fresh_subjects()
+
+    def move_out(self):
+        """A store that was tampered with and served on is nobody's to repair: the next rounds are another appliance's."""
+        if self.books.violations:
+            return False
+        from control import Control
+        old, self.appliance = self.appliance, type(self.appliance)(SETTINGS)
+        old.discard()
+        self.faults = Control(self.appliance.root / "faults", self.libraries)
+        self.move_in()
+        return True
 
     def fresh_subjects(self):
-        """Some that have a credential, definitive or provisional, and some that nobody ever heard of."""
-        known = [self.appliance.at_branch(self.town.citizen()) for _ in range(2)]
-        self.appliance.activate(known[0])
-        self.subjects = [c.subject for c in known] + [self.town.citizen().subject for _ in range(3)]
-        self.books.count("subjects", len(self.subjects))
+        """Some that have a credential, definitive or provisional, and some that nobody ever heard of; and two links."""
+        appliance, town = self.appliance, self.town
+        known = [appliance.at_branch(self.people.citizen()) for _ in range(3)]
+        for citizen in known[:2]:
+            appliance.activate(citizen)
+        town.subjects = [c.subject for c in known] + [self.people.citizen().subject for _ in range(2)]
+        two = {name: known[0].contacts[name] for name in ("mobile", "email")}
+        opened = appliance.portal.post("/v1/recoveries", {"subject": known[0].subject, "contacts": two}, status=202)
+        town.links = [("recoveries", opened["recovery_id"])]
+        body = {"subject": known[1].subject, "health_card": known[1].health_card, "contact": {"email": known[1].email}}
+        town.links.append(("revocations", appliance.portal.post("/v1/revocations", body, status=202)["revocation_id"]))
+        from books import link_index
+        for _, identifier in town.links:
+            self.books.index[identifier] = link_index(identifier)
+        for subject in town.subjects:  # one guess each, alone, tells how the ledger calls it
+            from books import PIN
+            self.books.count("guesses sent")
+            self.books.answered(subject, PIN, appliance.portal.verify(subject, self.people.pin()))
+            self.books.ledger.read(appliance.auditor)
+            self.books.index[subject] = self.books.ledger.last["subject"]
+        self.books.count("counters guessed at", 3 * len(town.subjects) + len(town.links))
 
-    def evaluated(self):
-        return self.books.figures["answered after an evaluation"]
-
-    def wait_for(self, guesses, guessers):
-        goal, deadline = self.evaluated() + guesses, time.monotonic() + 3
-        while self.evaluated() < goal and time.monotonic() < deadline and any(t.is_alive() for t in guessers.threads):
+    def wait_for(self, guesses, guessers, seconds=3):
+        goal, deadline = self.books.evaluated() + guesses, time.monotonic() + seconds
+        while self.books.evaluated() < goal and time.monotonic() < deadline and guessers.alive():
             time.sleep(0.002)
+
+    def guess_a_while(self, low, high, seconds=3):
+        """Guesses until all have been answered; then nothing is on its way."""
+        from clients import Guessers
+        guessers = Guessers(self, [self.appliance])
+        self.wait_for(self.dice.randint(low, high), guessers, seconds)
+        guessers.end()
 
     def kill(self, appliance=None):
         """From outside, and at once: whatever step each request is at. The clients' connections are theirs to close."""
@@ -142,81 +114,275 @@ class Campaign:
         return appliance.process.wait()
 
     def start(self, what):
-        """The true store must always be accepted."""
+        """The true store must always be accepted, and then serve; the books are compared with its ledger."""
+        self.faults.clear()
         try:
             if self.appliance.process:
                 self.appliance._ended()
             self.appliance.start()
             self.appliance.channels.clear()
             self.books.count("starts")
-            return True
         except AssertionError as refusal:
             self.books.violation(f"the true store was refused after {what}: {str(refusal)[-600:]}")
             return False
+        return self.comes_back(what)
+
+    def comes_back(self, what):
+        """The cause is gone: a right PIN verifies without a restart."""
+        from clients import Guessers, close
+        channels, begin = {}, time.monotonic()
+        while True:
+            if self.appliance.process.poll() is not None:
+                self.books.violation(f"sigillod ended with {self.appliance.process.returncode} after {what}: {self.appliance.log_text()[-600:]}")
+                return False
+            before = self.books.figures["right secrets answered"], self.books.figures["right secrets answered 503"]
+            Guessers.right(channels, self.appliance, self.town.holder, self.books)
+            after = self.books.figures["right secrets answered"], self.books.figures["right secrets answered 503"]
+            if after[0] > before[0] and after[1] == before[1]:
+                break
+            if self.books.violations:
+                return False
+            from harness.appliance import SLOW
+            if time.monotonic() - begin > BACK_S * SLOW:
+                self.books.violation(f"not back within {BACK_S} s after {what}: {self.appliance.log_text()[-900:]}")
+                return False
+            time.sleep(0.02)
+        close(channels)
+        waited = int(1000 * (time.monotonic() - begin))
+        self.books.figures["longest way back, ms"] = max(self.books.figures["longest way back, ms"], waited)
+        if self.books.ledger.read(self.appliance.auditor):
+            self.books.compare()
+        return not self.books.violations
 
     # What may happen to an appliance
     def killed_at_random(self):
-        guessers = Guessers(self, [self.appliance], self.subjects)
+        from clients import Guessers
+        guessers = Guessers(self, [self.appliance])
         self.wait_for(self.dice.randint(0, 8), guessers)
         time.sleep(self.dice.random() * 0.02)  # which step it dies at is the dice's
         self.kill()
         guessers.end()
         return self.start("a kill")
 
-    def killed_with_a_request_in_it(self):
-        """Sends one guess on a raw connection and kills between its bytes and its answer."""
-        channel, subject = self.appliance.channel("portal"), self.dice.choice(self.subjects)
-        sock = channel.socket()
-        body = json.dumps({"subject": subject, "pin": self.town.pin()}).encode()
-        sock.sendall(b"POST /v1/verifications HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-                     b"Content-Length: %d\r\n\r\n" % len(body) + body)
-        self.books.count("guesses sent")
-        time.sleep(self.dice.random() * 0.008)
+    def killed_at_a_step(self):
+        """One guess, alone, killed before or after the next call on HSM or store that none was killed at yet."""
+        from clients import send
+        from control import KILL, KILL_AFTER
+        kind = self.dice.choice((KILL, KILL_AFTER))
+        at = self.steps.get(kind, 0) + 1
+        self.faults.arm("", kind, at=at)
+        channels, finished = {}, None
+        while finished is None:
+            send(channels, self.appliance, self.town, self.books, self.dice)
+            deadline = time.monotonic() + 0.2
+            while self.appliance.process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.001)
+            finished = self.appliance.process.poll()
+        self.books.count("kills at a step")
+        self.steps[kind] = at if at < 60 else 0
+        self.books.figures["steps killed at, before and after"] = max(self.books.figures["steps killed at, before and after"], at)
+        return self.start(f"a kill at step {at}")
+
+    def faulty(self, plant, seconds=1.0):
+        self.faults.clear()
+        kind = plant(self.faults, self.dice)
+        self.guess_a_while(40, 80, seconds)
+        self.books.count("faults: " + kind)
+        struck = sum(rule.struck for rule in self.faults.block.rules)
+        self.books.count("calls that were struck", struck)
+        self.faults.clear()
+        return self.comes_back(kind)
+
+    def hsm_fails(self):
+        from faults import hsm_error
+        return self.faulty(hsm_error)
+
+    def hsm_hangs(self):
+        from faults import hsm_hang
+        return self.faulty(hsm_hang, 2.5)  # beyond the deadline of hsm.deadline
+
+    def hsm_goes(self):
+        from faults import hsm_outage
+        return self.faulty(hsm_outage)
+
+    def disk_fails(self):
+        from faults import disk_error
+        return self.faulty(disk_error)
+
+    def disk_fails_and_it_is_killed(self):
+        from faults import disk_error
+        from clients import Guessers
+        self.faults.clear()
+        kind = disk_error(self.faults, self.dice)
+        guessers = Guessers(self, [self.appliance])
+        self.wait_for(self.dice.randint(1, 20), guessers, 1)
         self.kill()
-        self.books.count("guesses without an answer")  # one that did leave is not read: the books then say less
-        sock.close()
-        return self.start("a kill in the middle of a verification")
+        guessers.end()
+        self.books.count("faults: " + kind + ", then killed")
+        return self.start(kind + " and a kill")
+
+    def clock_jumps(self):
+        """Hours, forward and back, around requests that run; never days, for two counters end after thirty."""
+        from clients import Guessers
+        guessers = Guessers(self, [self.appliance])
+        for _ in range(self.dice.randint(1, 4)):
+            self.faults.block.clock_offset_ms = self.dice.randint(-6, 6) * 3_600_000 + self.dice.randint(-5_000, 5_000)
+            self.books.count("clock jumps")
+            self.wait_for(3, guessers, 0.5)
+        if self.dice.random() < 0.5:
+            self.kill()
+            guessers.end()
+            return self.start("a clock that jumped, and a kill")
+        guessers.end()
+        self.faults.clear()
+        return self.comes_back("a clock that jumped")
+
+    # What may be done to its files
+    def files(self):
+        return {name: (self.store / name).read_bytes() if (self.store / name).exists() else None for name in FILES}
+
+    def put(self, files):
+        (self.store / "sigillo.db-shm").unlink(missing_ok=True)
+        for name, content in files.items():
+            if content is None:
+                (self.store / name).unlink(missing_ok=True)
+            else:
+                (self.store / name).write_bytes(content)
+
+    def power_cut(self):
+        """Any state the files had since the last answer is accepted: nothing answered may depend on what was not synced."""
+        from clients import send
+        from control import KILL
+        self.guess_a_while(1, 10)
+        quiet = self.files()
+        if self.dice.random() < 0.4:
+            self.kill()
+            self.put(quiet)
+            self.books.count("power cuts")
+            return self.start("a power cut while nobody asked")
+        # Killed before its first sync: what the guess has written by then may be on the disk in any part.
+        self.faults.arm("disk.sync", KILL)
+        channels = {}
+        while self.appliance.process.poll() is None:
+            send(channels, self.appliance, self.town, self.books, self.dice)
+        after, before = self.files()[FILES[1]] or b"", quiet[FILES[1]] or b""
+        cut = self.dice.randint(min(len(before), len(after)), len(after))
+        torn = bytearray(after[:cut])
+        if cut > len(before) and self.dice.random() < 0.5:
+            hole = self.dice.randint(len(before), cut)
+            torn[hole:hole + 512] = bytes(len(torn[hole:hole + 512]))
+        self.put({FILES[0]: quiet[FILES[0]], FILES[1]: bytes(torn)})
+        self.books.count("power cuts")
+        return self.start("a power cut in the middle of a write")
 
     def rolled_back(self):
-        """The files are copied, guesses follow, the copy is put back: refused; then the true files: accepted."""
-        running, wal = self.dice.random() < 0.5, self.dice.random() < 0.5
-        if not running:
+        """The files are copied, guesses follow, the copy or a part of it is put back: refused, or not older at all."""
+        if self.dice.random() < 0.5:
             self.appliance.stop()
-        saved = self.appliance.root / "snapshot"
-        shutil.rmtree(saved, ignore_errors=True)
-        shutil.copytree(self.store, saved)
-        if not running and not self.start("a clean stop"):
-            return False
+            old = self.files()
+            if not self.start("a clean stop"):
+                return False
+        else:
+            old = self.files()
         self.fresh_subjects()
-        before = self.evaluated()
-        guessers = Guessers(self, [self.appliance], self.subjects)
-        self.wait_for(self.dice.randint(1, 12), guessers)
+        before = self.books.evaluated()
+        self.guess_a_while(1, 12)
         clean = self.dice.random() < 0.3
         if clean:
-            guessers.end()
             self.appliance.stop()
         else:
             self.kill()
-            guessers.end()
-        if self.evaluated() == before:
+        if self.books.evaluated() == before:
             return self.start("a round without answers")
-        truth = self.appliance.root / "truth"
-        shutil.rmtree(truth, ignore_errors=True)
-        self.store.rename(truth)
-        shutil.copytree(saved, self.store)
-        if not wal:
-            for name in ("sigillo.db-wal", "sigillo.db-shm"):
-                (self.store / name).unlink(missing_ok=True)
-        what = f"a store copied while {'running' if running else 'stopped'}, put back {'with' if wal else 'without'} its WAL"
-        self.books.count("snapshots put back")
+        true = self.files()
+        parts = self.dice.choice(("both", "both", "main without WAL", "main under the new WAL", "WAL over the new main"))
+        self.put({"both": old, "main without WAL": {FILES[0]: old[FILES[0]], FILES[1]: None},
+                  "main under the new WAL": {FILES[0]: old[FILES[0]], FILES[1]: true[FILES[1]]},
+                  "WAL over the new main": {FILES[0]: true[FILES[0]], FILES[1]: old[FILES[1]]}}[parts])
+        same = self.files() == true
+        self.books.count("old files put back")
         code = self.exit_code_of_a_start()
         if code == REFUSED:
-            self.books.count("snapshots refused")
+            self.books.count("old files refused")
+        elif code is not None or parts in ("both", "main without WAL"):
+            self.books.violation(f"{parts} of an older store put back: sigillod {'served' if code is None else f'ended with {code}'}, not {REFUSED}")
         else:
-            self.books.violation(f"{what}: sigillod {'served' if code is None else f'ended with {code}'}, not {REFUSED}")
-        shutil.rmtree(self.store)
-        truth.rename(self.store)
-        return self.start(what)
+            # A main file that is only behind its WAL, or a WAL that was written into the main file, is the same store.
+            self.books.count("old files that said the same" if same else "old parts that the rest made good")
+            self.guess_after_a_start()
+            return self.start(f"{parts} put back, and made good by the rest")
+        self.put(true)
+        return self.start(f"the true files after {parts} of an older store")
+
+    def guess_after_a_start(self):
+        """Whatever it serves, it serves no guess twice: the books see a number that comes again."""
+        self.appliance.start()
+        self.appliance.channels.clear()
+        self.guess_a_while(2, 10)
+        if self.books.ledger.read(self.appliance.auditor):
+            self.books.compare()
+        self.kill()
+        self.appliance._ended()
+
+    def one_old_page(self):
+        """A page of yesterday in the main file, while stopped: refused, or its subject is, and never a guess again."""
+        self.appliance.stop()
+        old = self.files()[FILES[0]]
+        if not self.start("a clean stop"):
+            return False
+        self.fresh_subjects()
+        self.guess_a_while(5, 20)
+        self.appliance.stop()
+        now = self.files()
+        main = bytearray(now[FILES[0]])
+        pages = [at for at in range(0, min(len(old), len(main)), PAGE) if old[at:at + PAGE] != main[at:at + PAGE]]
+        if not pages:
+            return self.start("no page that changed")
+        for at in self.dice.sample(pages, min(len(pages), self.dice.choice((1, 1, 2)))):
+            main[at:at + PAGE] = old[at:at + PAGE]
+        self.put({FILES[0]: bytes(main), FILES[1]: now[FILES[1]]})
+        self.books.count("old pages put back")
+        code = self.exit_code_of_a_start()
+        if code is not None:
+            self.books.count("old pages refused at the start")
+            self.put(now)
+            return self.start("the true files after an old page")
+        self.guess_after_a_start()
+        self.books.count("old pages served around")
+        return self.move_out()
+
+    def files_exchanged_while_it_runs(self):
+        """Yesterday's files take the place of the true ones under a running appliance, by renaming or by overwriting."""
+        from clients import Guessers
+        old = self.files()
+        self.fresh_subjects()
+        self.guess_a_while(2, 12)
+        true = self.files()
+        rename = self.dice.random() < 0.5
+        before = self.books.evaluated()
+        if rename:
+            aside = self.appliance.root / "aside"
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir()
+            for path in self.store.iterdir():
+                path.rename(aside / path.name)
+        for name, content in old.items():
+            if content is not None:
+                with open(self.store / name, "r+b" if (self.store / name).exists() else "wb") as file:
+                    file.write(content)
+                    file.truncate()
+        self.books.count("files exchanged while it ran")
+        guessers = Guessers(self, [self.appliance])
+        self.wait_for(self.dice.randint(1, 10), guessers, 1)
+        self.kill()
+        guessers.end()
+        if self.books.evaluated() > before and not rename:
+            self.books.count("answered on exchanged files")  # by what it has in memory: the books say whether it was the truth
+            return self.move_out()
+        if rename:  # it may have gone on in the files it has open
+            true = {name: (aside / name).read_bytes() if (aside / name).exists() else None for name in FILES}
+        self.put(true)
+        return self.start("files exchanged while it ran, and put right again")
 
     def exit_code_of_a_start(self, appliance=None):
         appliance = appliance or self.appliance
@@ -236,8 +402,7 @@ class Campaign:
 
     def run_twice(self):
         """A copy of the folder, with the one token, is started while the first serves; both are asked."""
-        import copy
-
+        from clients import Guessers
         from harness.appliance import free_ports
         self.fresh_subjects()
         first, second = self.appliance, copy.copy(self.appliance)
@@ -245,13 +410,13 @@ class Campaign:
         shutil.rmtree(second.directory, ignore_errors=True)
         shutil.copytree(first.directory, second.directory)
         second.process, second.channels, second.configuration = None, {}, second.directory / "sigillo.toml"
+        second.environment = {}
         second.port, second.monitor = free_ports(2)
         second.set("store.path", str(second.directory / "store" / "sigillo.db"))
         second.set("server.listen", f"127.0.0.1:{second.port}")
         second.set("server.monitor", f"127.0.0.1:{second.monitor}")
         self.books.count("second copies started")
-        busy = self.dice.random() < 0.5
-        guessers = Guessers(self, [first], self.subjects) if busy else None
+        guessers = Guessers(self, [first]) if self.dice.random() < 0.5 else None
         try:
             second.start()
         except AssertionError:
@@ -259,7 +424,7 @@ class Campaign:
         if guessers:
             guessers.end()
         both = [a for a in (first, second) if a.process and a.process.poll() is None]
-        guessers = Guessers(self, both, self.subjects)
+        guessers = Guessers(self, both)
         self.wait_for(self.dice.randint(5, 20), guessers)
         for appliance in both:
             self.kill(appliance)
@@ -275,52 +440,34 @@ class Campaign:
         self.books.count("taken over by the second copy", second_is_true)
         return self.start("two copies ran" + (", the second is the true one" if second_is_true else ""))
 
-    # The ledger
     def audit(self):
-        """The appliance's own commands verify the chain; what it says is then compared with the clients' books."""
+        """The appliance's own commands verify the chain, offline."""
         exported = self.appliance.root / "ledger.jsonl"
         exported.unlink(missing_ok=True)
         self.appliance.stop()
-        done = self.appliance.sigillo("audit", "export", "--config", str(self.appliance.configuration), str(exported), check=False)
-        if done.returncode != 0:
-            return self.books.violation(f"audit export ended with {done.returncode}: {done.stderr.decode()[-400:]}")
-        done = self.appliance.sigillo("audit", "verify", str(exported), check=False)
-        if done.returncode != 0:
-            self.books.violation(f"audit verify ended with {done.returncode}: {(done.stdout + done.stderr).decode()[-400:]}")
-        entries = [json.loads(line) for line in exported.read_text(encoding="utf-8").splitlines()]
-        self.compare([e for e in entries if "seq" in e])
+        for arguments in (("export", "--config", str(self.appliance.configuration), str(exported)), ("verify", str(exported))):
+            done = self.appliance.sigillo("audit", *arguments, check=False)
+            if done.returncode != 0:
+                said = (done.stdout + done.stderr).decode()[-400:]
+                return self.books.violation(f"audit {arguments[0]} ended with {done.returncode}: {said}")
+        self.books.count("ledgers verified offline")
 
-    def compare(self, entries):
-        charges, closed, evaluated = {}, set(), collections.Counter()
-        for entry in entries:
-            if entry["event"] == "charge":
-                charges[entry["seq"]] = entry
-            elif entry["event"] in ("settle", "not_evaluated"):
-                attempt = entry["attempt"]
-                if attempt not in charges or attempt in closed:
-                    self.books.violation(f"ledger entry {entry['seq']} settles {attempt}, which is no open charge")
-                closed.add(attempt)
-                if entry["event"] == "settle" and entry["outcome"] == "rejected":
-                    evaluated[entry["subject"]] += 1
-                    if evaluated[entry["subject"]] > LIMIT:
-                        self.books.violation(f"the ledger has {evaluated[entry['subject']]} rejected guesses of one subject")
-        refunds = sum(e["event"] == "not_evaluated" for e in entries)
-        self.books.figures["guesses charged"] = len(charges)
-        self.books.figures["put back, not evaluated"] = refunds
-        self.books.figures["ledger entries"] = len(entries)
-        if self.evaluated() > len(charges) - refunds:
-            self.books.violation(f"{self.evaluated()} guesses answered, {len(charges) - refunds} charged")
+    def events(self):
+        return {"killed_at_random": 5, "killed_at_a_step": 8, "hsm_fails": 6, "hsm_hangs": 2, "hsm_goes": 3, "disk_fails": 5,
+                "disk_fails_and_it_is_killed": 3, "clock_jumps": 2, "power_cut": 4, "rolled_back": 4, "one_old_page": 2,
+                "files_exchanged_while_it_runs": 2, "run_twice": 1}
 
-    def run(self, seconds):
-        events = [self.killed_at_random, self.killed_with_a_request_in_it, self.rolled_back, self.run_twice]
-        deadline, rounds = time.monotonic() + seconds, 0
+    def run(self, seconds, only=None):
+        weights = {name: weight for name, weight in self.events().items() if only in (None, name)}
+        names, deadline, rounds = list(weights), time.monotonic() + seconds, 0
         while time.monotonic() < deadline and not self.books.violations:
-            event = events[rounds] if rounds < len(events) else self.dice.choices(events, (5, 3, 3, 1))[0]
+            name = names[rounds] if rounds < len(names) else self.dice.choices(names, list(weights.values()))[0]
             if rounds % 3 == 0:
                 self.fresh_subjects()
             rounds += 1
             self.books.count("runs")
-            if not event():
+            self.books.count("runs: " + name)
+            if not getattr(self, name)():
                 return
         self.audit()
 
@@ -330,6 +477,7 @@ def main():
     parser.add_argument("--bin", help="folder of sigillod and sigillo")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--minutes", type=float, default=SHORT_S / 60)
+    parser.add_argument("--only", help="this event alone")
     parser.add_argument("--keep", action="store_true", help="leave the appliance's folder where it is")
     arguments = parser.parse_args()
     if arguments.bin:
@@ -338,8 +486,9 @@ def main():
     print(f"seed {seed}", flush=True)
     campaign = Campaign(seed)
     try:
-        campaign.run(arguments.minutes * 60)
+        campaign.run(arguments.minutes * 60, arguments.only)
     finally:
+        campaign.faults.clear()
         if arguments.keep or campaign.books.violations:
             print(f"folder {campaign.appliance.root}")
             if campaign.appliance.process and campaign.appliance.process.poll() is None:
@@ -347,8 +496,8 @@ def main():
         else:
             campaign.appliance.discard()
     for name, value in sorted(campaign.books.figures.items()):
-        print(f"{name:32}{value:8}")
-    print(f"{'violations':32}{len(campaign.books.violations):8}")
+        print(f"{name:40}{value:8}")
+    print(f"{'violations':40}{len(campaign.books.violations):8}")
     return 1 if campaign.books.violations else 0
 
 

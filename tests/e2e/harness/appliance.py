@@ -79,6 +79,7 @@ class Appliance:
         self.directory = self.root / "dev"
         self.port, self.monitor = free_ports(2)
         self.process, self.channels, self.inbox, self.keys = None, {}, {}, {}
+        self.environment = {}  # sigillod's, beside that of the tests
         self.log = open(self.root / "sigillod.log", "ab")
         self.sigillo("dev-init", str(self.directory), "--listen", f"127.0.0.1:{self.port}",
                      "--monitor", f"127.0.0.1:{self.monitor}")
@@ -119,7 +120,8 @@ class Appliance:
 
     def start(self):
         self.process = subprocess.Popen([BIN / "sigillod", "--config", self.configuration], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=self.log, preexec_fn=die_with_the_tests)
+                                        stdout=subprocess.PIPE, stderr=self.log, preexec_fn=die_with_the_tests,
+                                        env=os.environ | self.environment)
         line, deadline = b"", time.monotonic() + 60 * SLOW
         while not line.endswith(b"\n"):
             ready, _, _ = select.select([self.process.stdout], [], [], max(0, deadline - time.monotonic()))
