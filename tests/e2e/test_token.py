@@ -1,16 +1,265 @@
-"""The token that comes and goes, and the PIN that must not be tried twice."""
+"""The token that comes and goes: an HSM that hangs, fails, is killed and returns; and the PIN that must not be tried twice."""
 
+import os
+import pathlib
+import random
+import signal
 import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
 
-from harness.appliance import BIN, Appliance, die_with_the_tests, eventually
+import pytest
+from harness.appliance import BIN, SLOW, Appliance, die_with_the_tests, eventually
+
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+for folder in ("fault", "audit", "campaign"):
+    sys.path.insert(0, str(TESTS / folder))
+from books import PIN, Books  # noqa: E402
+from clients import Guessers  # noqa: E402
+from control import (CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED, DEVICE_REMOVED, FAIL, HANG, TOKEN_ABSENT,  # noqa: E402
+                     Control)
 
 PRODUCTION = {"dev.allow_weak_policy": False, "quotas.per_second": 1000, "quotas.burst": 2000}
+SETTINGS = {"policy.guess.delay_from": 11, "hsm.deadline": "1s"}
+CLIENT = pathlib.Path("/usr/lib/x86_64-linux-gnu/pkcs11/p11-kit-client.so")
+BACK_S = 10
+KEY_HANDLE_INVALID, PIN_INCORRECT = 0x60, 0xA0
 
 
 def refused(appliance):
     done = subprocess.run([BIN / "sigillod", "--config", appliance.configuration], stdin=subprocess.DEVNULL,
-                          capture_output=True, timeout=60)
+                          capture_output=True, timeout=60, env=os.environ | appliance.environment)
     return done.returncode, done.stderr.decode()
+
+
+def readiness(appliance):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{appliance.monitor}/readyz") as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def stays_sealed(appliance):
+    """Started with a PIN that is not the token's: it waits for its officers, and what it has to say is in its log."""
+    before = len(appliance.log_text())
+    server = subprocess.Popen([BIN / "sigillod", "--config", appliance.configuration], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=appliance.log, preexec_fn=die_with_the_tests,
+                              env=os.environ | appliance.environment)
+    try:
+        said = eventually(lambda: "warning sealed" in (log := appliance.log_text()[before:]) and log, what="the line that it is sealed")
+        assert "reason=token-pin-refused" in said and "sealed" in readiness(appliance)[1]
+        server.terminate()
+        assert (server.wait(60), server.stdout.read()) == (0, b"")  # never a word of ready
+        return said
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
+
+
+class Desk:
+    """An appliance behind the shim, one citizen who is guessed at, one who knows the PIN, and the books of both."""
+
+    def __init__(self, appliance, town):
+        self.appliance, self.people, self.books, self.dice = appliance, town, Books(), random.Random(town.seed)
+        self.town = self  # Guessers asks for it
+        self.holder, self.target = appliance.at_branch(town.citizen()), appliance.at_branch(town.citizen())
+        for citizen in (self.holder, self.target):
+            appliance.activate(citizen)
+        self.wrong()
+        self.books.ledger.read(appliance.auditor)
+        self.books.index[self.target.subject] = self.books.ledger.last["subject"]
+
+    def guess(self, dice):
+        pin = "".join(dice.choice("ABCDEFGH23456789") for _ in range(8))
+        return "portal", "/v1/verifications", {"subject": self.target.subject, "pin": pin}, self.target.subject, PIN
+
+    def wrong(self):
+        role, path, body, name, counter = self.guess(self.dice)
+        answer = self.appliance.shared(role).post(path, body)
+        self.books.answered(name, counter, answer)
+        return answer
+
+    def right(self):
+        answer = self.appliance.portal.verify(self.holder.subject, self.holder.pin, status=(200, 503))
+        self.books.answered_right(answer)
+        return answer
+
+    def back(self):
+        """A right PIN verifies again, without a restart, within the time that is promised."""
+        begin = time.monotonic()
+        eventually(lambda: self.right().status == 200, BACK_S, "the HSM's return")
+        eventually(lambda: readiness(self.appliance)[0] == 200, BACK_S, "readiness")
+        return time.monotonic() - begin
+
+    def balance(self):
+        assert self.books.ledger.read(self.appliance.auditor)
+        self.books.compare()
+        assert not self.books.violations
+
+    def events(self, name):
+        entries = self.appliance.auditor.get("/v1/ledger?after=0&limit=1000")["entries"]
+        return sum(entry["event"] == name for entry in entries)
+
+
+@pytest.fixture(scope="module")
+def faulty():
+    """(appliance, faults): the shim stands in front of SoftHSM2."""
+    appliance = Appliance(SETTINGS)
+    faults = Control(appliance.root / "faults", BIN.parent / "fault")
+    appliance.set("hsm.module", faults.module)
+    appliance.environment = faults.environment()
+    appliance.start()
+    yield appliance, faults
+    faults.clear()
+    appliance.discard()
+
+
+@pytest.fixture
+def desk(faulty, town):
+    appliance, faults = faulty
+    faults.clear()
+    yield Desk(appliance, town)
+    faults.clear()
+
+
+def test_a_call_that_never_returns_costs_nobody_a_guess_and_holds_nobody(faulty, desk):
+    appliance, faults = faulty
+    faults.arm("C_Sign", HANG, times=0)
+    for _ in range(3):
+        begin = time.monotonic()
+        assert desk.wrong().code == "hsm-unavailable"
+        assert time.monotonic() - begin < 5 * SLOW
+    faults.clear()
+    desk.back()
+    before = desk.wrong()["attempts_remaining"]
+    assert before == 8, "of those that hung none was charged"
+    desk.balance()
+
+
+def test_an_anchor_that_never_returns_is_told_from_a_store_that_is_away(faulty, desk):
+    appliance, faults = faulty
+    faults.arm("C_CopyObject", HANG, times=0)
+    faults.arm("C_CreateObject", HANG, times=0)
+    assert desk.wrong().code == "hsm-unavailable"
+    begin = time.monotonic()
+    for _ in range(5):
+        assert desk.wrong().code == "hsm-unavailable"
+    assert time.monotonic() - begin < 5 * SLOW, "the first waited its deadline, nobody waits again"
+    status, reasons = readiness(appliance)
+    assert status == 503 and "hsm-unavailable" in reasons and "store-unavailable" not in reasons
+    faults.clear()
+    desk.back()
+    assert desk.wrong()["attempts_remaining"] == 8
+    desk.balance()
+
+
+@pytest.mark.parametrize("outage", [DEVICE_REMOVED, TOKEN_ABSENT])
+def test_while_the_device_is_away_it_is_not_asked_and_each_change_is_one_entry(faulty, desk, outage):
+    appliance, faults = faulty
+    away, back, told = desk.events("hsm-away"), desk.events("hsm-back"), appliance.log_text().count("hsm-away")
+    faults.begin_outage(outage)
+    assert desk.wrong().code == "hsm-unavailable"
+    eventually(lambda: readiness(appliance)[0] == 503, what="not ready")
+    eventually(lambda: appliance.log_text().count("hsm-away") == told + 1, what="the housekeeping's round")
+    signs = faults.calls("C_Sign")
+    for _ in range(50):
+        assert desk.wrong().code == "hsm-unavailable"
+    assert faults.calls("C_Sign") == signs, "answered from a flag"
+    faults.end_outage()
+    assert desk.back() < BACK_S * SLOW
+    assert desk.wrong()["attempts_remaining"] == 8
+    eventually(lambda: (desk.events("hsm-away"), desk.events("hsm-back")) == (away + 1, back + 1), what="one entry each")
+    desk.balance()
+
+
+def test_an_idle_appliance_notices_that_the_device_went_and_that_it_came(faulty, desk):
+    appliance, faults = faulty
+    faults.begin_outage()
+    eventually(lambda: readiness(appliance)[0] == 503, what="readiness without a request")
+    faults.end_outage()
+    eventually(lambda: readiness(appliance)[0] == 200, BACK_S, "readiness without a request")
+    assert desk.right().outcome == "verified"
+
+
+def test_sessions_that_died_are_opened_again_within_the_call(faulty, desk):
+    _, faults = faulty
+    for _ in range(3):
+        faults.kill_sessions()
+        assert desk.right().outcome == "verified"
+    faults.arm("C_SignInit", FAIL, KEY_HANDLE_INVALID)
+    assert desk.right().outcome == "verified"
+    desk.balance()
+
+
+def test_a_pin_that_would_lock_the_token_is_not_tried_and_a_refused_one_not_again():
+    for prepare in (lambda f: setattr(f.block, "token_flags", CKF_USER_PIN_FINAL_TRY),
+                    lambda f: setattr(f.block, "token_flags", CKF_USER_PIN_LOCKED),
+                    lambda f: f.arm("C_Login", FAIL, PIN_INCORRECT, times=0)):
+        appliance = Appliance()
+        try:
+            faults = Control(appliance.root / "faults", BIN.parent / "fault")
+            appliance.set("hsm.module", faults.module)
+            appliance.environment = faults.environment()
+            prepare(faults)
+            tries = []
+            for _ in range(2):
+                stays_sealed(appliance)
+                tries.append(faults.calls("C_Login"))
+            flagged = faults.block.token_flags != 0
+            assert tries == ([0, 0] if flagged else [1, 1]), tries
+        finally:
+            appliance.discard()
+
+
+class RemoteModule:
+    """SoftHSM2 in a process of its own, behind p11-kit's server, which forks one for each connection."""
+
+    def __init__(self, appliance):
+        self.appliance, self.socket, self.process = appliance, appliance.root / "p11.sock", None
+
+    def start(self):
+        self.socket.unlink(missing_ok=True)
+        self.process = subprocess.Popen(
+            ["p11-kit", "server", "-f", "-n", self.socket, "--provider", "/usr/lib/softhsm/libsofthsm2.so", "pkcs11:token=sigillo-dev"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+            env=os.environ | {"SOFTHSM2_CONF": str(self.appliance.directory / "softhsm2.conf")})
+        eventually(self.socket.exists, what="p11-kit's server")
+
+    def kill(self):
+        if self.process:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+
+@pytest.mark.skipif(not CLIENT.exists(), reason="no p11-kit client module")
+def test_a_module_in_another_process_is_killed_under_load_and_found_again(town):
+    appliance = Appliance(SETTINGS)
+    remote = RemoteModule(appliance)
+    try:
+        remote.start()
+        appliance.set("hsm.module", str(CLIENT))
+        appliance.environment = {"P11_KIT_SERVER_ADDRESS": f"unix:path={remote.socket}"}
+        appliance.start()
+        desk = Desk(appliance, town)
+        guessers = Guessers(desk, [appliance], workers=4)
+        try:
+            eventually(lambda: desk.books.figures["right secrets answered"] > 5, what="load")
+            remote.kill()
+            eventually(lambda: desk.books.figures["answered 503"] > 0, what="an outage that is told")
+            remote.start()
+            desk.back()
+        finally:
+            guessers.end()
+        desk.balance()
+        appliance.stop()
+    finally:
+        appliance.discard()
+        remote.kill()
 
 
 def test_softhsm_is_refused_in_production_unless_that_is_said():
@@ -23,23 +272,6 @@ def test_softhsm_is_refused_in_production_unless_that_is_said():
         appliance.stop()
     finally:
         appliance.discard()
-
-
-def stays_sealed(appliance):
-    """Started with a PIN that is not the token's: it waits for its officers, and what it has to say is in its log."""
-    before = len(appliance.log_text())
-    server = subprocess.Popen([BIN / "sigillod", "--config", appliance.configuration], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=appliance.log, preexec_fn=die_with_the_tests)
-    try:
-        said = eventually(lambda: "warning sealed" in (log := appliance.log_text()[before:]) and log, what="the line that it is sealed")
-        assert "reason=token-pin-refused" in said
-        server.terminate()
-        assert (server.wait(60), server.stdout.read()) == (0, b"")  # never a word of ready
-        return said
-    finally:
-        server.kill()
-        server.wait()
-        server.stdout.close()
 
 
 def test_a_wrong_token_pin_is_tried_once_and_not_again_by_a_restart():
