@@ -65,6 +65,75 @@ def test_two_hundred_parallel_wrong_guesses_are_ten(appliance, town, someone):
     assert appliance.portal.verify(someone.subject, someone.pin).outcome == "locked"
 
 
+def every_way(town, citizen):
+    """Wrong secrets on every endpoint that confirms something of this citizen: which counter, role, path and body."""
+    wrong = lambda: town.pin(other_than=(citizen.pin,))  # noqa: E731
+    pins = [("pin", role, path, lambda more=more: {"subject": citizen.subject, "pin": wrong()} | more)
+            for role, path, more in endpoints(town)]
+    pins.append(("pin", "portal", "/v1/activations", lambda: {"subject": citizen.subject, "pin": wrong() + town.pin()}))
+    contacts = lambda: {"subject": citizen.subject, "contacts": {"mobile": "+393400000000", "email": "no@example.it"}}  # noqa: E731
+    card = lambda: {"subject": citizen.subject, "contact": {"email": citizen.email},  # noqa: E731
+                    "health_card": {"number": "80390" + "1" * 15, "expires": "2049-05-31"}}
+    return pins * 3 + [("contacts", "portal", "/v1/recoveries", contacts), ("card", "portal", "/v1/revocations", card)]
+
+
+def test_a_thousand_parallel_wrong_guesses_on_every_endpoint_are_ten_of_each_counter(appliance, town, someone):
+    """PINs, contacts and health cards have a counter each; links of the same citizen have theirs, and die at five."""
+    appliance.active(someone)
+    two = {name: someone.contacts[name] for name in ("mobile", "email")}
+    link = appliance.portal.post("/v1/recoveries", {"subject": someone.subject, "contacts": two}, status=202)["recovery_id"]
+    ways = every_way(town, someone) + [("link", "portal", f"/v1/recoveries/{link}/confirmation", lambda: {"token": town.token()})] * 2
+    drawn = [next_way for next_way, _ in zip(itertools.cycle(ways), range(1000))]
+    town.rng.shuffle(drawn)
+    before = appliance.auditor.get("/v1/ledger?after=0&limit=1")["entries"][0]["seq"] - 1
+    calls = [(role, path, make()) for _, role, path, make in drawn]
+    in_parallel(appliance, calls, 40)
+    charges, rejected = {}, collections.Counter()
+    while True:
+        page = appliance.auditor.get(f"/v1/ledger?after={before}&limit=1000")["entries"]
+        for entry in page:
+            before = entry["seq"]
+            if entry["event"] == "charge":
+                charges[before] = entry["guard"]
+            elif entry["event"] == "settle" and entry["outcome"] == "rejected":
+                guard = charges[entry["attempt"]]
+                rejected[guard["subject"], guard["counter"]] += 1
+        if len(page) < 1000:
+            break
+    ours = next(key[0] for key in rejected if key[1] == 2)
+    mine = {counter: n for (subject, counter), n in rejected.items() if subject == ours}
+    assert mine == {1: LIMIT, 2: LIMIT, 3: LIMIT}, mine
+    assert [n for (_, counter), n in rejected.items() if counter == 4] == [5], rejected
+    assert appliance.portal.verify(someone.subject, someone.pin).outcome == "locked"
+
+
+def test_right_ones_among_wrong_ones_count_in_the_order_of_their_charges(appliance, town, someone):
+    """Replays the ledger: a right PIN verifies and clears where ten had not been wrong before it, and none after them."""
+    appliance.active(someone)
+    calls = [("portal", "/v1/verifications", {"subject": someone.subject, "pin": town.pin(other_than=(someone.pin,))}) for _ in range(56)]
+    calls += [("portal", "/v1/verifications", {"subject": someone.subject, "pin": someone.pin})] * 4
+    town.rng.shuffle(calls)
+    seen = tally(in_parallel(appliance, calls, 20))
+    after, entries = 0, []
+    while page := appliance.auditor.get(f"/v1/ledger?after={after}&limit=1000")["entries"]:
+        entries, after = entries + page, page[-1]["seq"]
+        if len(page) < 1000:
+            break
+    last = max(e["seq"] for e in entries if e["event"] == "activated")
+    subject = next(e["subject"] for e in entries if e["seq"] == last)
+    charges = [e for e in entries if e["event"] == "charge" and e["subject"] == subject and e["seq"] > last]
+    outcome = {e["attempt"]: e["outcome"] for e in entries if e["event"] == "settle"}
+    total = 0
+    for charge in charges:
+        assert total < LIMIT, "charged beyond the lock"
+        assert charge["guard"]["failures"] == total + 1
+        total = 0 if outcome[charge["seq"]] == "verified" else total + 1
+    assert seen["verified"] == sum(outcome[c["seq"]] == "verified" for c in charges)
+    assert seen["rejected"] == sum(outcome[c["seq"]] == "rejected" for c in charges)
+    assert seen["rejected"] >= LIMIT and total == LIMIT, "fifty-six wrong ones end in the lock, wherever the right ones stood"
+    assert sum(seen.values()) == len(calls) and set(seen) <= {"verified", "rejected", "locked"}, seen
+
+
 def test_two_hundred_parallel_guesses_at_an_unknown_subject_are_ten_too(appliance, town, someone):
     calls = [("portal", "/v1/verifications", {"subject": someone.subject, "pin": town.pin(random.choice((8, 16)))}) for _ in range(200)]
     seen = tally(in_parallel(appliance, calls, 20))

@@ -87,7 +87,7 @@ CallPoint::Verdict CallPoint::strike() const {
 
 void die() {
   ::kill(::getpid(), SIGKILL);
-  for (;;) ::pause();
+  __builtin_trap();  // where a filter of system calls does not let it
 }
 
 void pause_us(std::uint64_t us) {

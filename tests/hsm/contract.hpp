@@ -79,6 +79,7 @@ class RawModule {
       if ((info.flags & CKF_TOKEN_INITIALIZED) != 0) slot_ = slots[i];
     }
   }
+  RawModule(CK_FUNCTION_LIST* functions, CK_SLOT_ID slot) : functions_(functions), slot_(slot) {}
   CK_FUNCTION_LIST* operator->() const { return functions_; }
   CK_SLOT_ID slot() const { return slot_; }
   CK_SESSION_HANDLE session() const {

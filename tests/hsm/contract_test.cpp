@@ -11,6 +11,7 @@
 #include <support/softhsm_fixture.hpp>
 
 #include "contract.hpp"
+#include "nss_token.hpp"
 
 namespace sigillo::hsm {
 namespace {
@@ -19,14 +20,23 @@ using test::expect_errc;
 using test::fresh_label;
 
 struct Fake {
+  static constexpr bool kData = true;
   FakeToken token;
   FakeToken& get() { return token; }
   void plant_extractable(const KeyId& id) { token.plant_extractable(id); }
 };
 
 struct SoftHsm {
+  static constexpr bool kData = true;
   Pkcs11Token& get() { return testing::softhsm_token(); }
   void plant_extractable(const KeyId& id) { test::RawModule().plant_extractable(id); }
+};
+
+// The soft token of NSS: keys, and no data objects (hsm/src/profile.cpp).
+struct Nss {
+  static constexpr bool kData = false;
+  Pkcs11Token& get() { return test::nss_token(); }
+  void plant_extractable(const KeyId& id) { test::nss_raw().plant_extractable(id); }
 };
 
 template <class T>
@@ -35,7 +45,11 @@ class TokenContract : public ::testing::Test {
   T implementation_;
   Token& token_ = implementation_.get();
 };
+#ifdef SIGILLO_CONTRACT_NSS
+using Implementations = ::testing::Types<Nss>;
+#else
 using Implementations = ::testing::Types<Fake, SoftHsm>;
+#endif
 TYPED_TEST_SUITE(TokenContract, Implementations);
 
 TYPED_TEST(TokenContract, RandomFillsAndDiffers) {
@@ -160,6 +174,7 @@ TYPED_TEST(TokenContract, ADestroyedKeyIsGoneForItsHoldersToo) {
 }
 
 TYPED_TEST(TokenContract, DataIsReplacedByMakingTheNewOneFirst) {
+  if constexpr (!TypeParam::kData) GTEST_SKIP() << "keeps no data objects";
   const std::string label = fresh_label();
   ASSERT_TRUE(this->token_.list_data(label)->empty());
   const auto old = this->token_.create_data(label, base::view("one"));
@@ -178,6 +193,7 @@ TYPED_TEST(TokenContract, DataIsReplacedByMakingTheNewOneFirst) {
 }
 
 TYPED_TEST(TokenContract, DataOfAnyLengthIsReadWhole) {
+  if constexpr (!TypeParam::kData) GTEST_SKIP() << "keeps no data objects";
   const std::string label = fresh_label();
   for (const std::size_t size : {1U, 61U, 255U, 256U, 257U, 2000U}) {
     const base::Bytes value(size, static_cast<base::Byte>(size));
@@ -192,6 +208,7 @@ TYPED_TEST(TokenContract, DataOfAnyLengthIsReadWhole) {
 }
 
 TYPED_TEST(TokenContract, DataOfOtherLabelsIsNotListed) {
+  if constexpr (!TypeParam::kData) GTEST_SKIP() << "keeps no data objects";
   const std::string label = fresh_label();
   ASSERT_TRUE(this->token_.create_data(label, base::view("mine")));
   EXPECT_TRUE(this->token_.list_data(label + "x")->empty());
@@ -216,6 +233,7 @@ TYPED_TEST(TokenContract, EightThreadsGetTheAnswersOfOne) {
         if (!signature || !test::verify(KeyType::ec_p256, point, digest, *signature)) ++wrong;
         base::Bytes sample(16);
         if (!this->token_.random(sample)) ++wrong;
+        if constexpr (!TypeParam::kData) continue;
         const auto handle = this->token_.create_data(label, digest);
         const auto listed = this->token_.list_data(label);
         if (!handle || !listed || listed->size() != 1 || !this->token_.destroy_data(*handle)) ++wrong;
@@ -227,6 +245,7 @@ TYPED_TEST(TokenContract, EightThreadsGetTheAnswersOfOne) {
 }
 
 TYPED_TEST(TokenContract, SelfTestPassesAndLeavesNothing) {
+  if constexpr (!TypeParam::kData) GTEST_SKIP() << "keeps no data objects";
   const auto before = this->token_.list_keys()->size();
   const auto passed = this->token_.self_test();
   EXPECT_TRUE(passed) << passed.error().detail() << " raw " << passed.error().raw();
