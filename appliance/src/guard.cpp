@@ -7,14 +7,7 @@ namespace {
 
 constexpr std::uint32_t kLinkTokens = 5;
 constexpr std::uint16_t kCountMax = 0xffff;
-
-// Attack: (1) fail up to the lock, (2) wait until a clean-up forgets the row, (3) guess on. Only the counters
-// that the rules let end after 30 days are ever forgotten, and this is where, for every reader.
-sealed_store::GuardValue aged(const sealed_store::GuardValue& value, const Limits& limits,
-                              base::Instant now) {
-  if (limits.forgets_after && now >= value.last + *limits.forgets_after) return {};
-  return value;
-}
+constexpr base::Duration kUnownedKept = base::days(365);
 
 }  // namespace
 
@@ -22,14 +15,26 @@ Limits limits(Counter counter, const Policy& policy) {
   const auto& guess = policy.guess;
   switch (counter) {
     case Counter::pin:
-      return {guess.limit, guess.delay_from, guess.delay_first, guess.delay_max, std::nullopt};
+      return {guess.limit, guess.delay_from, guess.delay_first, guess.delay_max, std::nullopt, kUnownedKept};
     case Counter::contacts:
     case Counter::health_card:
-      return {guess.limit, guess.delay_from, guess.delay_first, guess.delay_max, base::days(30)};
+      return {guess.limit,     guess.delay_from, guess.delay_first,
+              guess.delay_max, base::days(30),   std::nullopt};
     case Counter::link:
-      return {kLinkTokens, kLinkTokens + 1, {}, {}, std::nullopt};
+      return {kLinkTokens, kLinkTokens + 1, {}, {}, std::nullopt, std::nullopt};
   }
   std::abort();
+}
+
+// Attack: (1) fail up to the lock, (2) wait until a clean-up forgets the row, (3) guess on. This is where
+// counts end with time, for every reader and for the clean-up, and `failures` of a PIN are not among them.
+sealed_store::GuardValue aged(const sealed_store::GuardValue& value, const Limits& limits,
+                              base::Instant now) {
+  if (limits.forgets_after && now >= value.last + *limits.forgets_after) return {};
+  if (value.unowned > 0 && limits.forgets_unowned_after && now >= value.last + *limits.forgets_unowned_after)
+    return value.failures > 0 ? sealed_store::GuardValue{value.failures, 0, value.last}
+                              : sealed_store::GuardValue{};
+  return value;
 }
 
 View look(const sealed_store::GuardValue& value, const Limits& limits, base::Instant now) {

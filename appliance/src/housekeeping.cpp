@@ -125,7 +125,9 @@ base::Task<bool> sweep_outbox(Engine& engine, Medium medium) {
 }  // namespace
 
 Housekeeping::Housekeeping(Engine& engine, TimedAnchor& anchor, const hsm::Token& token)
-    : engine_(engine), anchor_(anchor), token_(token), thread_([this] { loop(); }) {}
+    : engine_(engine), anchor_(anchor), token_(token), ageing_(engine.context()), thread_([this] {
+        loop();
+      }) {}
 
 Housekeeping::~Housekeeping() {
   {
@@ -191,7 +193,7 @@ base::Task<bool> Housekeeping::sweep() {
   }
   for (const Medium medium : {Medium::sms, Medium::email, Medium::pec, Medium::post})
     co_await sweep_outbox(engine_, medium);
-  co_return true;
+  co_return co_await ageing_.step();
 }
 
 base::Task<bool> Housekeeping::publish_checkpoint() {

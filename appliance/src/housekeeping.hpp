@@ -1,5 +1,6 @@
 // Housekeeping: what time does by itself. Once a second: erases what fell due (answers that held secrets,
-// links, sealed texts past their validity, verifiers of lapsed credentials, uses of contacts), asks the
+// links, sealed texts past their validity, verifiers of lapsed credentials, uses of contacts, counters that
+// ended with time), asks the
 // anchor whether another copy has taken over, notes when the HSM goes and comes, and gives checkpoints out at
 // their interval. It touches nothing but under the same turns as everybody else, and re-reads before it
 // erases. Thread rule: a thread of its own; stops in its destructor.
@@ -9,6 +10,7 @@
 #include <mutex>
 #include <thread>
 
+#include "ageing.hpp"
 #include "engine.hpp"
 #include "timed_anchor.hpp"
 
@@ -29,6 +31,7 @@ class Housekeeping {
   Engine& engine_;
   TimedAnchor& anchor_;
   const hsm::Token& token_;
+  Ageing ageing_;
   bool hsm_was_healthy_ = true;
   base::Instant next_checkpoint_{};
   std::mutex mutex_;

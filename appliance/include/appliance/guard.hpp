@@ -17,9 +17,16 @@ enum class Counter : std::uint8_t { pin = 1, contacts = 2, health_card = 3, link
 struct Limits {
   std::uint32_t limit, delay_from;
   base::Duration delay_first, delay_max;
-  std::optional<base::Duration> forgets_after;  // contacts and health card: 30 days
+  std::optional<base::Duration> forgets_after;          // contacts and health card: 30 days
+  std::optional<base::Duration> forgets_unowned_after;  // the PIN: a year
 };
 Limits limits(Counter counter, const Policy& policy);
+
+// What is left of a counter by `now`. Failures that were charged against a live credential never end with
+// time; those charged while there was none do, a year after the last, of subjects that exist and of those
+// that do not alike. No credential was guessed at by any of them, so that none is guessed at more often for
+// it.
+sealed_store::GuardValue aged(const sealed_store::GuardValue& value, const Limits& limits, base::Instant now);
 
 struct View {
   bool locked = false;
