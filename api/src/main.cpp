@@ -11,6 +11,7 @@
 #include <appliance/host.hpp>
 #include <base/log.hpp>
 
+#include "https_post.hpp"
 #include "process.hpp"
 #include "sandbox.hpp"
 #include "startup.hpp"
@@ -73,9 +74,13 @@ std::unique_ptr<api::Server> open_server(const appliance::Config& config, applia
                              .monitor = endpoint(config.server.monitor),
                              .certificate = config.server.certificate,
                              .channel_ca = config.server.channel_ca,
-                             .quotas = config.quotas};
+                             .quotas = config.quotas,
+                             .audit = config.audit};
   auto server = api::Server::open(std::move(options), service, clock);
   if (!server) {
+    if (server.error().is(api::PostErrc::address) || server.error().is(api::PostErrc::ca))
+      fail(server.error(), "cannot push checkpoints to " + config.audit.checkpoint_url,
+           "See [audit] checkpoint_url and checkpoint_ca.");
     if (!server.error().is(api::Errc::certificate)) fail_to_listen(server.error(), config.server);
     fail(server.error(), "cannot use " + config.server.certificate + " with " + config.server.channel_ca,
          "See [server] certificate and channel_ca; the key is the HSM's.");

@@ -66,6 +66,8 @@ Metrics::Metrics()
       refused_(counters(registry_, "sigillo_connections_refused_total", "Connections over a limit").Add({})),
       connections_(gauge(registry_, "sigillo_connections", "Open connections of channels")),
       ready_(gauge(registry_, "sigillo_ready", "1 where /readyz answers 200")),
+      pushes_(counters(registry_, "sigillo_checkpoint_pushes_total", "Checkpoints pushed, by how it ended")),
+      push_failing_(gauge(registry_, "sigillo_checkpoint_push_failing", "1 where the last push failed")),
       routes_(routes().size() + 1) {
   for (std::size_t i = 0; i < routes_.size(); ++i) {
     routes_[i].label = "none";
@@ -98,6 +100,11 @@ void Metrics::request(const Route* route, std::uint16_t status, double seconds) 
 
 void Metrics::outage(appliance::Outage outage) {
   outages_.Add({{"code", std::string(words(code_of(outage)).code)}}).Increment();
+}
+
+void Metrics::checkpoint_pushed(bool good) {
+  pushes_.Add({{"result", good ? "good" : "failed"}}).Increment();
+  push_failing_.Set(good ? 0 : 1);
 }
 
 std::string Metrics::scrape(std::size_t connections, const Beside& beside) {

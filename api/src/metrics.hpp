@@ -30,6 +30,7 @@ class Metrics {
   void outage(appliance::Outage outage);
   void handshake(bool good) { (good ? handshakes_good_ : handshakes_failed_).Increment(); }
   void refused_connection() { refused_.Increment(); }
+  void checkpoint_pushed(bool good);
   // What the appliance says of itself, and the days of the certificates, stand beside the server's own.
   struct Beside {
     appliance::Readiness readiness;
@@ -57,6 +58,8 @@ class Metrics {
   prometheus::Counter& refused_;
   prometheus::Gauge& connections_;
   prometheus::Gauge& ready_;
+  prometheus::Family<prometheus::Counter>& pushes_;
+  prometheus::Gauge& push_failing_;
   std::vector<PerRoute> routes_;  // as in routes(), and one more for what has none
 };
 

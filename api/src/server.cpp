@@ -16,6 +16,7 @@
 
 #include <base/log.hpp>
 
+#include "checkpoint_push.hpp"
 #include "connection.hpp"
 #include "monitor.hpp"
 
@@ -146,6 +147,8 @@ struct Server::Parts {
   std::optional<tcp::acceptor> channels, monitor;
   std::uint16_t port = 0, monitor_port = 0;
   std::vector<std::thread> threads;
+  std::unique_ptr<HttpsPost> post;  // until start()
+  std::unique_ptr<CheckpointPush> push;
 };
 
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -159,6 +162,10 @@ base::Result<std::unique_ptr<Server>> Server::open(ServerOptions options, applia
   SIGILLO_TRY(auto monitor, listen(parts->io, parts->core.options.monitor, true));
   parts->port = channels.local_endpoint().port();
   parts->monitor_port = monitor.local_endpoint().port();
+  const auto& audit = parts->core.options.audit;
+  if (!audit.checkpoint_url.empty()) {
+    SIGILLO_TRY(parts->post, HttpsPost::create(audit.checkpoint_url, audit.checkpoint_ca));
+  }
   parts->channels.emplace(std::move(channels));
   parts->monitor.emplace(std::move(monitor));
   return std::unique_ptr<Server>(new Server(std::move(parts)));
@@ -173,11 +180,16 @@ void Server::start() {
   const unsigned wanted = parts.core.options.io_threads;
   const unsigned count = wanted != 0 ? wanted : std::max(1U, std::thread::hardware_concurrency());
   for (unsigned i = 0; i < count; ++i) parts.threads.emplace_back([&parts] { parts.io.run(); });
+  if (parts.post)
+    parts.push =
+        std::make_unique<CheckpointPush>(std::move(parts.post), parts.core.service, parts.core.metrics,
+                                         parts.core.options.audit.checkpoint_interval);
 }
 
 void Server::stop() {
   Parts& parts = *parts_;
   if (parts.threads.empty()) return;
+  parts.push.reset();
   Core& core = parts.core;
   close(*parts.channels);
   core.channels.drain();

@@ -24,6 +24,8 @@ constexpr OfficerAction kActions[] = {
     {"officers.resume", 2, Needs::held, officers_resume},
     {"officers.revoke", 2, Needs::held, officers_revoke},
     {"acts.list", 0, Needs::held, acts_list},
+
+    {"audit.prune", 2, Needs::open, audit_prune},
 };
 
 }  // namespace

@@ -29,6 +29,9 @@ ActionOutcome officers_resume(ActionCall& call);
 ActionOutcome officers_revoke(ActionCall& call);
 ActionOutcome acts_list(ActionCall& call);
 
+// act_audit
+ActionOutcome audit_prune(ActionCall& call);
+
 // Of the store, as it is now.
 base::Result<Officers> load_officers(const Context& context);
 

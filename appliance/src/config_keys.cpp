@@ -131,6 +131,7 @@ const ConfigKey kKeys[] = {
     {"audit.issuer", TextAt{AT(std::string, audit.issuer), valid_issuer, "1 to 128 printable ASCII characters without blank, quote, backslash or plus"}},
     {"audit.checkpoint_folder", PathAt{AT(std::string, audit.checkpoint_folder)}},
     {"audit.checkpoint_url", TextAt{AT(std::string, audit.checkpoint_url), valid_url, "an https:// URL"}},
+    {"audit.checkpoint_ca", PathAt{AT(std::string, audit.checkpoint_ca)}},
     {"audit.checkpoint_interval", DurationAt{AT(Duration, audit.checkpoint_interval)}},
     {"audit.checkpoints_kept", CountAt{AT(std::uint32_t, audit.checkpoints_kept)}},
     {"audit.segment_folder", PathAt{AT(std::string, audit.segment_folder)}},

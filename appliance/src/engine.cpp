@@ -1,5 +1,7 @@
 #include "engine.hpp"
 
+#include "checkpoints.hpp"
+#include "disk.hpp"
 #include "ops.hpp"
 
 namespace sigillo::appliance {
@@ -92,6 +94,14 @@ ChannelPtr Engine::channel(Role role, const std::string& name, const base::Diges
   return context_.channels.find(role, name, certificate_key);
 }
 
+base::Task<std::optional<std::string>> Engine::checkpoint() {
+  const Presence presence(*this);
+  if (!presence.admitted() || fenced_) co_return std::nullopt;
+  auto note = co_await sign_checkpoint(context_, context_.store.head());
+  if (!note) co_return std::nullopt;
+  co_return std::move(*note);
+}
+
 Readiness Engine::readiness() const {
   Readiness out;
   const auto trouble = context_.store.trouble();
@@ -120,6 +130,9 @@ std::vector<Reading> Engine::readings() const {
                    times[i].sum_seconds(),
                    {counts.begin(), counts.end()}});
   }
+  if (const auto used = disk_used(context_.config.store.path))
+    out.push_back(
+        {"sigillo_store_disk_used_ratio", "Of the store's file system, 0 to 1", gauge, "", "", *used});
   const auto load = context_.dispatcher.load();
   const auto gauged = [&out](const char* name, const char* help, std::size_t value) {
     out.push_back({name, help, gauge, "", "", static_cast<double>(value)});

@@ -20,6 +20,7 @@ class Engine final : public Service {
   ChannelPtr channel(Role role, const std::string& name, const base::Digest& certificate_key) const override;
   Readiness readiness() const override;
   std::vector<Reading> readings() const override;
+  base::Task<std::optional<std::string>> checkpoint() override;
 
   const Context& context() const { return context_; }
   idempotency::InFlight& keys_in_flight() { return keys_in_flight_; }

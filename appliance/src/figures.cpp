@@ -55,6 +55,8 @@ void Figures::append_to(std::vector<Reading>& out, const sealed_store::Store& st
   const auto anchored = anchored_.load();
   out.push_back({"sigillo_ledger_entries", "Entries of the ledger that are durable", gauge, "", "",
                  static_cast<double>(head)});
+  out.push_back({"sigillo_ledger_base", "Last entry of the ledger that was let go", gauge, "", "",
+                 static_cast<double>(store.ledger_base().seq)});
   out.push_back({"sigillo_anchor_lag_entries", "Entries that are durable and not yet anchored in the HSM",
                  gauge, "", "", head > anchored ? static_cast<double>(head - anchored) : 0});
   out.push_back({"sigillo_anchor_failures_total", "Heads that the HSM did not take", counter, "", "",

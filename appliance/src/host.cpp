@@ -86,6 +86,12 @@ Readiness Host::readiness() const {
   return out;
 }
 
+base::Task<std::optional<std::string>> Host::checkpoint() {
+  const auto lease = enter(Standing::open);
+  if (!lease) co_return std::nullopt;
+  co_return co_await lease->assembly().service().checkpoint();
+}
+
 Standing Host::standing() const {
   const std::lock_guard lock(mutex_);
   return standing_;

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "checkpoints.hpp"
+#include "disk.hpp"
 #include "outbox.hpp"
 
 namespace sigillo::appliance {
@@ -15,6 +16,7 @@ using sealed_store::RecordKey;
 
 constexpr std::size_t kBatch = 200;  // of each queue in one round; the rest comes a second later
 constexpr auto kRound = std::chrono::seconds(1);
+constexpr double kDiskCalm = 0.05;  // below the warning by so much, it may be given again
 constexpr base::Duration kOutcomeKept = base::days(90);
 
 sealed_store::Event event(const Context& context, EventKind kind, const SubjectIndex& subject = {}) {
@@ -155,6 +157,7 @@ void Housekeeping::round() {
     return;
   }
   watch_hsm();
+  watch_disk();
   base::sync_wait(sweep());
   const auto& audit = engine_.context().config.audit;
   if (!audit.checkpoint_folder.empty() && engine_.context().clock.now() >= next_checkpoint_) {
@@ -175,6 +178,19 @@ void Housekeeping::watch_hsm() {
   base::log::warn(healthy ? "hsm-back" : "hsm-away");
   Changes changes{.events = {event(engine_.context(), healthy ? EventKind::hsm_back : EventKind::hsm_away)}};
   base::sync_wait(commit(engine_.context(), std::move(changes)));
+}
+
+// A warning and no refusal: what is left is for settling what was charged, and for an operator to act.
+void Housekeeping::watch_disk() {
+  const auto& path = engine_.context().config.store.path;
+  const auto used = disk_used(path);
+  if (!used) return;
+  if (!disk_nearly_full_ && *used >= kDiskNearlyFull) {
+    disk_nearly_full_ = true;
+    base::log::warn("disk-nearly-full", {{"path", path}, {"used_percent", static_cast<int>(*used * 100)}});
+  } else if (*used < kDiskNearlyFull - kDiskCalm) {
+    disk_nearly_full_ = false;
+  }
 }
 
 base::Task<bool> Housekeeping::sweep() {

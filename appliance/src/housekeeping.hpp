@@ -27,12 +27,14 @@ class Housekeeping {
   base::Task<bool> sweep();
   base::Task<bool> publish_checkpoint();
   void watch_hsm();
+  void watch_disk();
 
   Engine& engine_;
   TimedAnchor& anchor_;
   const hsm::Token& token_;
   Ageing ageing_;
   bool hsm_was_healthy_ = true;
+  bool disk_nearly_full_ = false;
   base::Instant next_checkpoint_{};
   std::mutex mutex_;
   std::condition_variable wake_;

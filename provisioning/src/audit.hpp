@@ -27,6 +27,8 @@ struct VerifyRequest {
 void audit_export(const ExportRequest& request, Context& context);
 void audit_verify(const VerifyRequest& request, Context& context);
 
+void add_audit_prune(CLI::App& audit, Context& context);
+
 Exit exit_of(appliance::ExportVerdict verdict);
 
 }  // namespace sigillo::provisioning

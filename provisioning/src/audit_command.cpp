@@ -64,10 +64,12 @@ void add_verify(CLI::App& audit, Context& context) {
 }  // namespace
 
 void add_audit(CLI::App& app, Context& context) {
-  auto* audit = app.add_subcommand("audit", "The ledger: export it, and check an export offline.");
+  auto* audit =
+      app.add_subcommand("audit", "The ledger: export it, check an export offline, let its past go.");
   audit->require_subcommand(1);
   add_export(*audit, context);
   add_verify(*audit, context);
+  add_audit_prune(*audit, context);
 }
 
 Exit exit_of(appliance::ExportVerdict verdict) {

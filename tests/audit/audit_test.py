@@ -129,6 +129,13 @@ class Ledger(unittest.TestCase):
             channel.connection.close()
         return [whole, whole[:8], whole[8:], definitive]
 
+    @staticmethod
+    def answer(server):
+        portal = Channel(server, "portal")
+        status, _ = portal.post("/v1/verifications", {"subject": "VRDLGU80A01F205T", "pin": WRONG})
+        portal.connection.close()
+        assert status == 200
+
     @classmethod
     def export_beside_guesses(cls):
         """The export is made while the chain grows: guesses at a subject that nobody is, until it is written."""
@@ -369,6 +376,39 @@ class Stopped(unittest.TestCase):
         refused = run("audit", "export", "--config", self.server.config, self.out, expected=CUT_TAIL)
         self.assertIn(b"anchored", refused.stderr)
         self.assertEqual([name for name in os.listdir(self.root) if "ledger" in name], [])
+
+    def prune(self, *more, officers=("anna", "bruno"), expected=0):
+        arguments = ["audit", "prune", "--config", self.server.config, *more]
+        for name in officers:
+            key = os.path.join(self.server.folder, "officers", name)
+            arguments += ["--officer", f"{name}={key}.key", "--password-file", f"{key}.password"]
+        return run(*arguments, expected=expected)
+
+    def test_two_officers_let_the_past_go_while_it_runs_and_while_it_is_stopped(self):
+        self.prune("--keep-entries", "1", expected=LOCAL)  # no folder is named
+        segments = os.path.join(self.root, "segments")
+        os.mkdir(segments)
+        with open(self.server.config, "a", encoding="utf-8") as file:
+            file.write(f'\n[audit]\nsegment_folder = "{segments}"\n')
+        self.server.start()
+        Ledger.live(self.server)
+        self.prune("--keep-entries", "1", officers=("anna",), expected=LOCAL)
+        self.prune("--before", "yesterday", expected=LOCAL)
+        self.prune(expected=LOCAL)
+        self.assertEqual(os.listdir(segments), [])
+        self.assertIn(b"may go yet", self.prune("--before", "2020-01-01").stdout)
+        done = json.loads(self.prune("--keep-entries", "1", "--format", "json").stdout)
+        self.assertEqual((done["schema"], len(done["segments"])), ("sigillo.audit-prune/1", 1), done)
+        Ledger.answer(self.server)
+        self.server.stop()
+        self.prune("--keep-entries", "1")
+        parts = [os.path.join(segments, name) for name in sorted(os.listdir(segments))]
+        self.assertEqual(len(parts), 2)
+        run("audit", "export", "--config", self.server.config, self.out, expected=0)
+        answer = json.loads(run("audit", "verify", *parts, self.out, "--format", "json", expected=INTACT).stdout)
+        self.assertEqual(answer["from"], 1)
+        self.server.start()
+        Ledger.answer(self.server)
 
     def test_without_its_token_nothing_is_made(self):
         os.remove(os.path.join(self.server.folder, "token-pin"))

@@ -56,6 +56,7 @@ struct ServerOptions {
   std::string channel_ca;   // PEM
   EVP_PKEY* key = nullptr;  // none: sealed, until use_key()
   appliance::Quotas quotas;
+  appliance::AuditConfig audit = {};  // where checkpoints are pushed to, if anywhere
   Deadlines deadlines = {};
   Limits limits = {};
   unsigned io_threads = 0;  // 0: one for each core

@@ -44,6 +44,7 @@ struct AuditConfig {
   std::string issuer = "sigillo";  // `iss` of receipts and the origin of checkpoints
   std::string checkpoint_folder;   // empty: on demand only
   std::string checkpoint_url;      // https, empty: none
+  std::string checkpoint_ca;       // PEM; empty: the system's
   base::Duration checkpoint_interval = base::minutes(1);
   std::uint32_t checkpoints_kept = 1'000;  // files in the folder; the oldest go
   std::string segment_folder;              // where what is let go of the ledger is put; empty: nothing is

@@ -29,6 +29,7 @@ class Host final : public Service {
   ChannelPtr channel(Role role, const std::string& name, const base::Digest& certificate_key) const override;
   Readiness readiness() const override;
   std::vector<Reading> readings() const override;
+  base::Task<std::optional<std::string>> checkpoint() override;
 
   // What stands in front: told when the appliance opens, with the TLS key, then when it answers, and before
   // it closes. An error from `opened` seals again. The key signs until the appliance is sealed, and not

@@ -68,6 +68,9 @@ class Service {
   virtual Readiness readiness() const = 0;
   // Its own figures, for /metrics; cheap enough to be asked every few seconds.
   virtual std::vector<Reading> readings() const { return {}; }
+
+  // The ledger's head, signed; nothing where it cannot be now. Nothing is noted of it: it leaves by itself.
+  virtual base::Task<std::optional<std::string>> checkpoint() { co_return std::nullopt; }
 };
 
 }  // namespace sigillo::appliance
