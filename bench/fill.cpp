@@ -142,7 +142,9 @@ void fill(const std::string& config_file, const Plan& plan) {
   auto loaded = load_config(config_file);
   if (const auto* error = std::get_if<ConfigError>(&loaded)) give_up(error->message);
   const base::SystemClock clock;
-  auto assembly = must(Assembly::open(std::get<Config>(loaded), clock), "opening the appliance");
+  const auto& config = std::get<Config>(loaded);
+  const auto token_pin = must(read_pin_file(config.hsm.pin_file), "reading the token's PIN");
+  auto assembly = must(Assembly::open(config, token_pin, clock), "opening the appliance");
   const auto& context = static_cast<Engine&>(assembly->service()).context();
   const auto began = std::chrono::steady_clock::now();
   for (auto n = plan.done; n < plan.total(); n += kAtOnce) {

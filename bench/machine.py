@@ -1,5 +1,6 @@
 """The programs that are measured: an appliance, the peer, the load. Nothing here decides what is measured."""
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -45,6 +46,15 @@ def memory_mib(pid):
 
 def bytes_in(folder):
     return sum(path.stat().st_size for path in pathlib.Path(folder).iterdir() if path.is_file())
+
+
+def record_format():
+    """Changes with what the records and the file look like: an appliance of another shape is filled anew."""
+    digest = hashlib.sha256()
+    for name in ("appliance/include/appliance/subject_record.hpp", "appliance/include/appliance/records.hpp",
+                 "sealed-store/src/schema.cpp"):
+        digest.update((ROOT / name).read_bytes())
+    return digest.hexdigest()[:16]
 
 
 class Server:
@@ -97,7 +107,8 @@ class Appliance:
 
     def fill(self, say):
         whole = self.folder / "filled"
-        if whole.exists() and whole.read_text() == f"{self.active} {self.provisional}" and not self.worn_out():
+        wanted = f"{self.active} {self.provisional} {record_format()}"
+        if whole.exists() and whole.read_text() == wanted and not self.worn_out():
             return
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.parent.mkdir(parents=True, exist_ok=True)
@@ -114,7 +125,7 @@ class Appliance:
             seconds=3600)
         known = {"fill_seconds": time.monotonic() - began, "bytes": bytes_in(self.folder / "store") - before}
         self.state(**known)
-        whole.write_text(f"{self.active} {self.provisional}")
+        whole.write_text(wanted)
 
     def config(self, changes=None):
         """The configuration with other values: {"anchor": {"mode": '"interval"'}}."""
