@@ -26,6 +26,17 @@ constexpr OfficerAction kActions[] = {
     {"acts.list", 0, Needs::held, acts_list},
 
     {"audit.prune", 2, Needs::open, audit_prune},
+
+    {"channels.list", 0, Needs::held, channels_list},
+    {"channels.enrol", 2, Needs::held, channels_enrol},
+    {"channels.renew", 2, Needs::held, channels_renew},
+    {"channels.suspend", 1, Needs::held, channels_suspend},  // in a hurry, and undone by two
+    {"channels.resume", 2, Needs::held, channels_resume},
+    {"channels.revoke", 2, Needs::held, channels_revoke},
+
+    {"keys.list", 0, Needs::held, keys_list},
+    {"keys.rotate", 2, Needs::open, keys_rotate},
+    {"keys.retire", 2, Needs::open, keys_retire},
 };
 
 }  // namespace

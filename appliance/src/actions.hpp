@@ -32,6 +32,21 @@ ActionOutcome acts_list(ActionCall& call);
 // act_audit
 ActionOutcome audit_prune(ActionCall& call);
 
+// act_channels
+ActionOutcome channels_list(ActionCall& call);
+ActionOutcome channels_enrol(ActionCall& call);
+ActionOutcome channels_renew(ActionCall& call);
+ActionOutcome channels_suspend(ActionCall& call);
+ActionOutcome channels_resume(ActionCall& call);
+ActionOutcome channels_revoke(ActionCall& call);
+
+// act_keys, act_retire
+ActionOutcome keys_list(ActionCall& call);
+ActionOutcome keys_rotate(ActionCall& call);
+ActionOutcome keys_retire(ActionCall& call);
+// act_store_key: the half of keys_rotate that is about the store's file.
+ActionOutcome rotate_store(ActionCall& call, const KeyEntry& next, const std::string& reference);
+
 // Of the store, as it is now.
 base::Result<Officers> load_officers(const Context& context);
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include <sealed_store/store_copy.hpp>
+
 #include "parts.hpp"
 #include "policy_floor.hpp"
 #include "token_opening.hpp"
@@ -13,72 +15,6 @@ namespace {
 
 using sealed_store::StoreKeys;
 using sealed_store::StoreOptions;
-
-constexpr std::uint16_t kRecordKeyId = 1;
-
-base::Result<base::Secret> derive(hsm::Token& token, std::string_view label, std::string_view context = {}) {
-  SIGILLO_TRY(const auto key, token.find_key({KeyLabels::store, 1}));
-  return hsm::derive(token, key, label, base::view(context), 32);
-}
-
-struct DerivedKeys {
-  StoreKeys store;
-  base::Secret idempotency;
-  std::map<std::uint16_t, base::Secret> record;
-};
-
-base::Result<DerivedKeys> derive_all(hsm::Token& token) {
-  DerivedKeys keys;
-  SIGILLO_TRY(keys.store.page_key, derive(token, "sigillo/page/v1"));
-  SIGILLO_TRY(keys.store.fresh_key, derive(token, "sigillo/fresh/v1"));
-  SIGILLO_TRY(keys.idempotency, derive(token, "sigillo/idempotency/v1"));
-  SIGILLO_TRY(auto record, derive(token, "sigillo/record/v1", std::to_string(kRecordKeyId)));
-  keys.record.emplace(kRecordKeyId, std::move(record));
-  return keys;
-}
-
-StoreOptions options_of(const Config& config) {
-  StoreOptions options;
-  options.path = config.store.path;
-  options.node = config.store.node;
-  options.mode = config.anchor.mode == AnchorMode::strict ? sealed_store::WitnessMode::strict
-                                                          : sealed_store::WitnessMode::interval;
-  options.interval = config.anchor.interval;
-  return options;
-}
-
-base::Result<PublicKeyEntry> publish(hsm::Token& token, const hsm::KeyId& id, hsm::KeyRef key) {
-  SIGILLO_TRY(const auto point, token.public_key(key));
-  auto parsed = base::EcPublicKey::from_point(point);
-  if (!parsed) return base::Error(hsm::Errc::bad_attributes, "a signing key is not on P-256");
-  return PublicKeyEntry{id.kid(), std::move(*parsed)};
-}
-
-// The newest version of each use signs; every version on the token is published, so that old receipts still
-// verify.
-base::Result<Keys> find_keys(hsm::Token& token, std::map<std::uint16_t, hsm::KeyRef>& verifiers) {
-  Keys keys;
-  SIGILLO_TRY(keys.index, token.find_key({KeyLabels::index, 1}));
-  SIGILLO_TRY(auto known, token.list_keys());
-  std::ranges::sort(known, {}, &hsm::KeyInfo::id);
-  for (const auto& info : known) {
-    if (info.id.label == KeyLabels::verifier) {
-      SIGILLO_TRY(const auto key, token.find_key(info.id));
-      verifiers.emplace(info.id.version, key);
-    }
-    const bool receipt = info.id.label == KeyLabels::receipt;
-    if (!receipt && info.id.label != KeyLabels::ledger) continue;
-    SIGILLO_TRY(const auto key, token.find_key(info.id));
-    SIGILLO_TRY(auto entry, publish(token, info.id, key));
-    (receipt ? keys.receipt : keys.ledger) = key;
-    (receipt ? keys.receipt_kid : keys.ledger_kid) = entry.kid;
-    keys.published.push_back(std::move(entry));
-  }
-  if (verifiers.empty() || keys.receipt_kid.empty() || keys.ledger_kid.empty()) {
-    return base::Error(hsm::Errc::no_such_key, "verifier, receipt or ledger key");
-  }
-  return keys;
-}
 
 base::Result<std::vector<Channel>> load_channels(const Context& context) {
   SIGILLO_TRY(const auto due,
@@ -123,6 +59,43 @@ base::Result<void> check_officers(const Officers& officers) {
 
 }  // namespace
 
+StoreOptions options_of(const Config& config) {
+  StoreOptions options;
+  options.path = config.store.path;
+  options.node = config.store.node;
+  options.mode = config.anchor.mode == AnchorMode::strict ? sealed_store::WitnessMode::strict
+                                                          : sealed_store::WitnessMode::interval;
+  options.interval = config.anchor.interval;
+  return options;
+}
+
+base::Result<StoreKeys> store_keys(hsm::Token& token, std::uint16_t version) {
+  StoreKeys out;
+  SIGILLO_TRY(out.page_key, derive_from_store(token, version, "sigillo/page/v1"));
+  SIGILLO_TRY(out.fresh_key, derive_from_store(token, version, "sigillo/fresh/v1"));
+  return out;
+}
+
+// The file says which: a kill between the rename and the end of a rotation leaves it under the key after the
+// active one.
+base::Result<std::uint16_t> store_version_of(hsm::Token& token, const KeyRegister& keys,
+                                             const std::string& path) {
+  const auto* active = keys.active(KeyLabels::store);
+  if (active == nullptr) return base::Error(hsm::Errc::no_such_key, "no active store key");
+  std::vector<std::uint16_t> versions{active->version};
+  for (const auto& entry : keys.keys()) {
+    const bool other = entry.label == KeyLabels::store && entry.version != active->version;
+    if (other && (entry.state == KeyState::backed_up || entry.state == KeyState::retiring))
+      versions.push_back(entry.version);
+  }
+  for (const auto version : versions) {
+    SIGILLO_TRY(const auto page_key, derive_from_store(token, version, "sigillo/page/v1"));
+    SIGILLO_TRY(const bool opens, sealed_store::opens_with(path, page_key));
+    if (opens) return version;
+  }
+  return base::Error(sealed_store::Errc::corrupt, "no store key of this token opens the file");
+}
+
 sealed_store::Event own_event(EventKind kind, base::Instant now) {
   sealed_store::Event event;
   event.time = now;
@@ -131,22 +104,20 @@ sealed_store::Event own_event(EventKind kind, base::Instant now) {
   return event;
 }
 
-base::Result<void> create_keys(hsm::Token& token) {
-  for (const char* label : {KeyLabels::index, KeyLabels::verifier, KeyLabels::store}) {
-    SIGILLO_TRY(const auto key, token.generate_key({label, 1}, hsm::KeyType::hmac_sha256));
-    static_cast<void>(key);
+base::Result<void> create_keys(hsm::Token& token, base::Instant now) {
+  KeyRegister keys;
+  for (const auto& use : key_uses()) {
+    SIGILLO_TRY(const auto made, make_key(token, keys, use, now));
+    keys.activate(made.id(), now);
   }
-  for (const char* label : {KeyLabels::receipt, KeyLabels::ledger, KeyLabels::tls}) {
-    SIGILLO_TRY(const auto key, token.generate_key({label, 1}, hsm::KeyType::ec_p256));
-    static_cast<void>(key);
-  }
-  SIGILLO_TRY(const auto ca, token.generate_key({KeyLabels::ca, 1}, hsm::KeyType::ec_p384));
-  static_cast<void>(ca);
-  return base::ok();
+  keys.add(RecordKeyEntry{.since = now});
+  return keys.write(token);
 }
 
-base::Result<base::Secret> derive_page_key(hsm::Token& token) {
-  return derive(token, "sigillo/page/v1");
+base::Result<base::Secret> derive_page_key(hsm::Token& token, const std::string& path) {
+  SIGILLO_TRY(const auto registered, KeyRegister::read(token));
+  SIGILLO_TRY(const auto version, store_version_of(token, registered, path));
+  return derive_from_store(token, version, "sigillo/page/v1");
 }
 
 base::Result<std::optional<sealed_store::Head>> recorded_head(hsm::Token& token, const StoreConfig& config) {
@@ -163,17 +134,18 @@ base::Result<void> found_store(const Config& config, hsm::Token& token, const st
                                const Officers& officers, const base::Clock& clock) {
   SIGILLO_CHECK(check_channels(channels));
   SIGILLO_CHECK(check_officers(officers));
-  SIGILLO_TRY(auto keys, derive_all(token));
+  SIGILLO_TRY(const auto registered, KeyRegister::read(token));
+  SIGILLO_TRY(const auto keys, find_keys(token, registered));
+  SIGILLO_TRY(auto file_keys, store_keys(token, registered.active(KeyLabels::store)->version));
   const auto options = options_of(config);
-  SIGILLO_CHECK(sealed_store::SqlCipherStore::create(options, keys.store));
+  SIGILLO_CHECK(sealed_store::SqlCipherStore::create(options, file_keys));
   Anchor anchor(token, config.store.node);
-  SIGILLO_TRY(const auto store, sealed_store::SqlCipherStore::open(options, std::move(keys.store), anchor));
-  const sealed_store::RecordSealer sealer(std::move(keys.record));
+  SIGILLO_TRY(const auto store, sealed_store::SqlCipherStore::open(options, std::move(file_keys), anchor));
   sealed_store::Changes changes;
   for (const auto& channel : channels) {
     const auto key = record_key(Table::channel, channel_id(channel.role, channel.name));
     changes.puts.push_back({key,
-                            sealer.seal(key, codec::encode(to_record(channel))),
+                            keys.sealer->seal(key, codec::encode(to_record(channel))),
                             static_cast<std::uint8_t>(Queue::channel),
                             {}});
     auto event = own_event(EventKind::channel_enrolled, clock.now());
@@ -184,7 +156,7 @@ base::Result<void> found_store(const Config& config, hsm::Token& token, const st
   const auto put = [&](Table table, const Id& id, const auto& record, Queue queue) {
     const auto key = record_key(table, id);
     changes.puts.push_back(
-        {key, sealer.seal(key, codec::encode(record)), static_cast<std::uint8_t>(queue), {}});
+        {key, keys.sealer->seal(key, codec::encode(record)), static_cast<std::uint8_t>(queue), {}});
   };
   put(Table::appliance, Id{}, ApplianceRecord{random_id()}, Queue::none);
   put(Table::policy, Id{}, policy_of(config), Queue::none);
@@ -207,6 +179,7 @@ base::Result<void> found_store(const Config& config, hsm::Token& token, const st
 Assembly::Assembly(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 Assembly::~Assembly() {
+  parts_->resealer.reset();
   parts_->ledger_keeper.reset();
   parts_->housekeeping.reset();
   const auto& context = parts_->engine->context();
@@ -224,9 +197,16 @@ base::Result<std::unique_ptr<Assembly>> Assembly::open(const Config& config, con
     return base::Error(Errc::policy, "this module keeps no private data objects on its token, so no anchor");
   SIGILLO_TRY(parts->token, open_token(config.hsm, pin));
   SIGILLO_CHECK(parts->token->self_test());
-  std::map<std::uint16_t, hsm::KeyRef> verifiers;
-  SIGILLO_TRY(parts->keys, find_keys(*parts->token, verifiers));
-  SIGILLO_TRY(auto derived, derive_all(*parts->token));
+  SIGILLO_TRY(parts->registered, KeyRegister::read(*parts->token));
+  SIGILLO_TRY(const auto version, store_version_of(*parts->token, parts->registered, config.store.path));
+  SIGILLO_TRY(auto file_keys, store_keys(*parts->token, version));
+  const auto* active_store = parts->registered.active(KeyLabels::store);
+  if (active_store->version != version) {
+    parts->registered.activate({KeyLabels::store, version}, clock.now());
+    SIGILLO_CHECK(parts->registered.write(*parts->token));
+  }
+  SIGILLO_TRY(auto keys, find_keys(*parts->token, parts->registered));
+  parts->ring.replace(std::move(keys));
 
   auto messages = config.messages_folder.empty() ? std::variant<Messages, std::string>(Messages::built_in())
                                                  : Messages::load(config.messages_folder);
@@ -239,30 +219,25 @@ base::Result<std::unique_ptr<Assembly>> Assembly::open(const Config& config, con
   parts->anchor = std::make_unique<Anchor>(*parts->token, config.store.node);
   parts->timed_anchor = std::make_unique<TimedAnchor>(*parts->anchor, config.hsm.deadline);
   parts->witness = std::make_unique<MeteredWitness>(*parts->timed_anchor, *parts->figures);
-  SIGILLO_TRY(parts->store, sealed_store::SqlCipherStore::open(options_of(config), std::move(derived.store),
-                                                               *parts->witness));
-  parts->sealer = std::make_unique<sealed_store::RecordSealer>(std::move(derived.record));
-  parts->idempotency_key = std::move(derived.idempotency);
+  SIGILLO_TRY(auto file,
+              sealed_store::SqlCipherStore::open(options_of(config), std::move(file_keys), *parts->witness));
+  parts->store = std::make_unique<sealed_store::ReopenableStore>(std::move(file));
   parts->dispatcher =
       std::make_unique<hsm::Dispatcher>(*parts->token, dispatcher_options(config.hsm, *parts->token));
-  parts->verifier = std::make_unique<Verifier>(*parts->dispatcher, std::move(verifiers),
-                                               config.policy.verifier.pbkdf2_iterations);
+  parts->verifier =
+      std::make_unique<Verifier>(*parts->dispatcher, parts->ring, config.policy.verifier.pbkdf2_iterations);
   parts->queue = std::make_unique<SubjectQueue>(*parts->dispatcher);
-  const auto dummy = codec::encode(SubjectRecord{});
   auto& p = *parts;
   p.engine = std::make_unique<Engine>(Context{p.config,
                                               clock,
                                               *p.dispatcher,
                                               *p.store,
-                                              *p.sealer,
-                                              p.keys,
+                                              p.ring,
                                               *p.verifier,
                                               *p.messages,
                                               p.channels,
                                               *p.queue,
-                                              p.idempotency_key,
                                               {},
-                                              p.sealer->seal(record_key(Table::subject, Id{}), dummy),
                                               p.figures});
   SIGILLO_TRY(auto channels, load_channels(p.engine->context()));
   p.channels.set(std::move(channels));
@@ -273,6 +248,7 @@ base::Result<std::unique_ptr<Assembly>> Assembly::open(const Config& config, con
   SIGILLO_TRY(const bool loosened, policy_holds(p.engine->context()));
   if (loosened) p.holds.emplace_back(kHoldPolicy);
   p.housekeeping = std::make_unique<Housekeeping>(*p.engine, *p.timed_anchor, *p.token);
+  p.resealer = std::make_unique<Resealer>(p.engine->context());
   p.segments = std::make_unique<Segments>(p.engine->context());
   p.ledger_keeper = std::make_unique<LedgerKeeper>(p.engine->context(), *p.segments);
   return std::unique_ptr<Assembly>(new Assembly(std::move(parts)));

@@ -45,6 +45,18 @@ std::string_view name(Role role) {
   std::abort();
 }
 
+std::string_view name(ChannelStatus status) {
+  switch (status) {
+    case ChannelStatus::active:
+      return "active";
+    case ChannelStatus::suspended:
+      return "suspended";
+    case ChannelStatus::revoked:
+      return "revoked";
+  }
+  std::abort();
+}
+
 std::optional<Role> parse_role(std::string_view text) {
   for (const Role role : kRoles) {
     if (name(role) == text) return role;

@@ -3,42 +3,99 @@
 #include <base/jwe.hpp>
 
 #include <algorithm>
+#include <array>
 #include <map>
+#include <set>
 
 namespace sigillo::appliance {
+namespace {
+
+// DER of a SubjectPublicKeyInfo of P-256 up to the point (RFC 5480).
+constexpr base::ByteArray<26> kP256Spki = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
+                                           0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
+                                           0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00};
+
+// A public key is one key, whatever it is used for: the SHA-256 of its SubjectPublicKeyInfo, as certificates
+// have it.
+std::optional<std::string> name_of_delivery_key(const std::string& jwk) {
+  const auto key = base::EcPublicKey::from_jwk(jwk);
+  if (!key) return std::nullopt;
+  return "key:" + base::to_hex(base::sha256({kP256Spki, key->point()}));
+}
+
+// Owners are compared as a person would: without regard to case and blanks.
+std::string name_of_owner(const std::string& owner) {
+  std::string out = "owner:";
+  for (const char c : owner) {
+    if (c != ' ' && c != '\t') out += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  }
+  return out;
+}
+
+base::Result<std::vector<std::string>> keys_of(const Channel& channel) {
+  std::vector<std::string> out{"key:" + base::to_hex(channel.certificate_key)};
+  if (channel.former) out.push_back("key:" + base::to_hex(channel.former->certificate_key));
+  auto jwks = channel.former_delivery;
+  if (!channel.delivery_jwk.empty()) jwks.push_back(channel.delivery_jwk);
+  for (const auto& jwk : jwks) {
+    auto name = name_of_delivery_key(jwk);
+    if (!name) return base::Error(Errc::channel, "a delivery key is not a public EC P-256 JWK");
+    out.push_back(std::move(*name));
+  }
+  std::ranges::sort(out);
+  if (std::ranges::adjacent_find(out) != out.end())
+    return base::Error(Errc::channel,
+                       "one key for two purposes: certificates and deliveries have keys of their own");
+  return out;
+}
+
+}  // namespace
+
+bool opens_deliveries(Role role) {
+  return courier_medium(role).has_value() || role == Role::contact_centre || role == Role::branch;
+}
 
 base::Result<void> check_channels(const std::vector<Channel>& channels) {
   // Attack: (1) enrol one company, or one key, as two couriers, (2) let both halves of every PIN pass through
-  // it. A delivery key, a certificate key and a declared owner belong to one channel that opens deliveries.
-  std::map<std::string, std::string> opens;  // key or owner -> channel
+  // it. A key belongs to one channel for good, also when that is revoked; an owner to one that opens
+  // deliveries, and after its end to another of the same role.
+  std::set<std::string> labels, keys;
+  std::map<std::string, const Channel*> owners;
   for (const auto& channel : channels) {
-    if (channel.delivery_jwk.empty()) continue;
-    const auto key = base::EcPublicKey::from_jwk(channel.delivery_jwk);
-    if (!key) return base::Error(Errc::channel, "a delivery key is not a public EC P-256 JWK");
-    const std::string names[] = {"delivery:" + base::to_hex(key->point()),
-                                 "certificate:" + base::to_hex(channel.certificate_key),
-                                 "owner:" + channel.owner};
-    for (const auto& name : names) {
-      if (!opens.emplace(name, channel.label()).second) {
-        return base::Error(Errc::channel, "one key or owner could open what leaves by two ways");
-      }
+    if (!labels.insert(channel.label()).second)
+      return base::Error(Errc::channel, "a channel is enrolled twice");
+    SIGILLO_TRY(const auto own, keys_of(channel));
+    for (const auto& name : own) {
+      if (!keys.insert(name).second)
+        return base::Error(Errc::channel, "one key for two channels: it could open what leaves by two ways");
     }
+    if (!opens_deliveries(channel.role) || channel.delivery_jwk.empty()) continue;
+    const auto [other, added] = owners.emplace(name_of_owner(channel.owner), &channel);
+    if (added) continue;
+    const bool succeeds =
+        other->second->role == channel.role &&
+        (other->second->status == ChannelStatus::revoked || channel.status == ChannelStatus::revoked);
+    if (!succeeds)
+      return base::Error(Errc::channel, "one owner for two channels could open what leaves by two ways");
+    if (channel.status != ChannelStatus::revoked) other->second = &channel;
   }
-  std::vector<std::string> labels;
-  for (const auto& channel : channels) labels.push_back(channel.label());
-  std::ranges::sort(labels);
-  if (std::ranges::adjacent_find(labels) != labels.end())
-    return base::Error(Errc::channel, "a channel is enrolled twice");
   return base::ok();
 }
 
 ChannelRecord to_record(const Channel& channel) {
-  return {static_cast<std::uint8_t>(channel.role),
-          static_cast<std::uint8_t>(channel.status),
-          channel.name,
-          channel.owner,
-          channel.delivery_jwk,
-          channel.certificate_key};
+  ChannelRecord out;
+  out.role = static_cast<std::uint8_t>(channel.role);
+  out.status = static_cast<std::uint8_t>(channel.status);
+  out.name = channel.name;
+  out.owner = channel.owner;
+  out.delivery_jwk = channel.delivery_jwk;
+  out.certificate_key = channel.certificate_key;
+  out.ca_version = channel.ca_version;
+  out.certificate_expires = channel.certificate_expires;
+  if (channel.former)
+    out.former = {channel.former->certificate_key, channel.former->until, channel.former->ca_version};
+  out.former_delivery = channel.former_delivery;
+  return out;
 }
 
 std::optional<Channel> from_record(const ChannelRecord& record) {
@@ -47,8 +104,19 @@ std::optional<Channel> from_record(const ChannelRecord& record) {
                      record.status >= static_cast<int>(ChannelStatus::active) &&
                      record.status <= static_cast<int>(ChannelStatus::revoked);
   if (!known) return std::nullopt;
-  return Channel{static_cast<Role>(record.role), record.name,  static_cast<ChannelStatus>(record.status),
-                 record.certificate_key,         record.owner, record.delivery_jwk};
+  Channel out;
+  out.role = static_cast<Role>(record.role);
+  out.name = record.name;
+  out.status = static_cast<ChannelStatus>(record.status);
+  out.certificate_key = record.certificate_key;
+  out.owner = record.owner;
+  out.delivery_jwk = record.delivery_jwk;
+  out.ca_version = record.ca_version;
+  out.certificate_expires = record.certificate_expires;
+  if (record.former)
+    out.former = {record.former->certificate_key, record.former->until, record.former->ca_version};
+  out.former_delivery = record.former_delivery;
+  return out;
 }
 
 Id channel_id(Role role, std::string_view name) {
@@ -66,13 +134,23 @@ void ChannelRegistry::set(std::vector<Channel> channels) {
   channels_ = std::move(made);
 }
 
-ChannelPtr ChannelRegistry::find(Role role, std::string_view name,
-                                 const base::Digest& certificate_key) const {
+ChannelPtr ChannelRegistry::find(Role role, std::string_view name, const base::Digest& certificate_key,
+                                 base::Instant now) const {
   const std::shared_lock lock(mutex_);
   const auto found = std::ranges::find_if(channels_, [&](const ChannelPtr& channel) {
-    return channel->role == role && channel->name == name && channel->certificate_key == certificate_key;
+    const bool former = channel->former && channel->former->certificate_key == certificate_key &&
+                        now < channel->former->until;
+    return channel->role == role && channel->name == name &&
+           (former || channel->certificate_key == certificate_key);
   });
   return found == channels_.end() ? nullptr : *found;
+}
+
+std::vector<Channel> ChannelRegistry::all() const {
+  const std::shared_lock lock(mutex_);
+  std::vector<Channel> out;
+  for (const auto& channel : channels_) out.push_back(*channel);
+  return out;
 }
 
 ChannelPtr ChannelRegistry::courier(Medium medium) const {

@@ -9,11 +9,14 @@
 
 #include <appliance/assembly.hpp>
 #include <appliance/channel.hpp>
+#include <appliance/channel_record.hpp>
 #include <appliance/records.hpp>
 #include <base/result.hpp>
 
 namespace sigillo::appliance {
 
+// Whether a channel of the role has a delivery key.
+bool opens_deliveries(Role role);
 // Refuses a set in which one public key or one declared owner could open what leaves by two media, or a name
 // twice.
 base::Result<void> check_channels(const std::vector<Channel>& channels);
@@ -25,7 +28,10 @@ Id channel_id(Role role, std::string_view name);
 class ChannelRegistry {
  public:
   void set(std::vector<Channel> channels);
-  ChannelPtr find(Role role, std::string_view name, const base::Digest& certificate_key) const;
+  // By the key of its certificate, or by the one of before a renewal while that is good.
+  ChannelPtr find(Role role, std::string_view name, const base::Digest& certificate_key,
+                  base::Instant now) const;
+  std::vector<Channel> all() const;
   // The active courier of a medium that has a delivery key; nothing where none can take it.
   ChannelPtr courier(Medium medium) const;
 

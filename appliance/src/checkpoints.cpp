@@ -40,10 +40,10 @@ base::Task<base::Result<std::string>> sign_checkpoint(const Context& context, se
                                                       std::optional<std::uint64_t> segment_from) {
   const std::string text = checkpoint_text(context.config.audit.issuer, head, segment_from);
   const auto digest = base::sha256({base::view(text)});
-  const auto signature = co_await context.dispatcher.sign(context.keys.ledger, digest);
+  const auto keys = context.keys();
+  const auto signature = co_await context.dispatcher.sign(keys->ledger, digest);
   if (!signature) co_return signature.error();
-  const auto key = std::ranges::find(context.keys.published, context.keys.ledger_kid, &PublicKeyEntry::kid);
-  co_return signed_note(text, key->key, *signature);
+  co_return signed_note(text, keys->ledger_public(), *signature);
 }
 
 base::Result<void> write_checkpoint(const AuditConfig& audit, const sealed_store::Head& head,

@@ -6,7 +6,7 @@ namespace {
 base::Task<base::Result<SubjectIndex>> blind(const Context& context, std::string_view domain,
                                              std::string_view value) {
   auto message = base::Secret::concat({base::view(domain), base::view(value)});
-  auto digest = co_await context.dispatcher.hmac(context.keys.index, std::move(message));
+  auto digest = co_await context.dispatcher.hmac(context.keys()->index, std::move(message));
   if (!digest) co_return digest.error();
   SubjectIndex index;
   std::copy_n(digest->begin(), index.size(), index.begin());
@@ -26,8 +26,9 @@ base::Task<base::Result<SubjectIndex>> Context::index_of_contact(std::string_vie
 base::Result<SubjectRecord> Context::load_subject(const SubjectIndex& subject) const {
   const auto key = record_key(Table::subject, subject);
   SIGILLO_TRY(const auto sealed, store.read(key));
-  const auto plain =
-      sealed ? sealer.open(key, *sealed) : sealer.open(record_key(Table::subject, Id{}), dummy_record);
+  const auto now = keys();
+  const auto plain = sealed ? now->sealer->open(key, *sealed)
+                            : now->sealer->open(record_key(Table::subject, Id{}), now->dummy_record);
   if (!plain) return plain.error();
   auto record = codec::decode<SubjectRecord>(plain->expose());
   if (!record) return base::Error(sealed_store::Errc::corrupt, "a subject's record does not decode");

@@ -15,45 +15,32 @@
 #include <appliance/messages.hpp>
 #include <appliance/records.hpp>
 #include <appliance/service.hpp>
-#include <base/jwe.hpp>
 #include <hsm/dispatcher.hpp>
-#include <sealed_store/record_sealer.hpp>
 
 #include "channels.hpp"
 #include "codec.hpp"
 #include "figures.hpp"
+#include "key_ring.hpp"
 #include "subject_queue.hpp"
 #include "verifier.hpp"
 
 namespace sigillo::appliance {
-
-struct PublicKeyEntry {
-  std::string kid;
-  base::EcPublicKey key;
-};
-struct Keys {
-  hsm::KeyRef index, receipt, ledger;
-  std::string receipt_kid, ledger_kid;
-  std::vector<PublicKeyEntry> published;  // receipt and ledger keys, retired ones too
-};
 
 struct Context {
   const Config& config;
   const base::Clock& clock;
   hsm::Dispatcher& dispatcher;
   sealed_store::Store& store;
-  const sealed_store::RecordSealer& sealer;
-  const Keys& keys;
+  const KeyRing& ring;
   const Verifier& verifier;
   const Messages& messages;
   ChannelRegistry& channels;
   SubjectQueue& queue;
-  const base::Secret& idempotency_key;  // derived; seals stored answers and keys their fingerprints
   std::function<void(base::Task<bool>)>
-      background;            // work that no answer waits for; finished before the store closes
-  base::Bytes dummy_record;  // sealed; opened where there is no record, for the same work
+      background;  // work that no answer waits for; finished before the store closes
   std::shared_ptr<Figures> figures = std::make_shared<Figures>();  // shared with the store's witness
 
+  KeySnapshot keys() const { return ring.snapshot(); }
   const Policy& policy() const { return config.policy; }
 
   // Never runs back: the later of the clock and the ledger's last entry.
@@ -81,7 +68,7 @@ base::Result<std::optional<T>> Context::load(Table table, const Id& id) const {
   const auto key = record_key(table, id);
   SIGILLO_TRY(const auto sealed, store.read(key));
   if (!sealed) return std::optional<T>();
-  SIGILLO_TRY(const auto plain, sealer.open(key, *sealed));
+  SIGILLO_TRY(const auto plain, keys()->sealer->open(key, *sealed));
   auto record = codec::decode<T>(plain.expose());
   if (!record) return base::Error(sealed_store::Errc::corrupt, "a sealed record does not decode");
   return record;
@@ -92,7 +79,7 @@ sealed_store::Put Context::put(Table table, const Id& id, const T& record, Queue
                                base::Instant due) const {
   const auto key = record_key(table, id);
   base::Bytes plain = codec::encode(record);
-  auto sealed = sealer.seal(key, plain);
+  auto sealed = keys()->sealer->seal(key, plain);
   base::wipe(plain);
   return {key, std::move(sealed), static_cast<std::uint8_t>(in), due};
 }

@@ -78,10 +78,12 @@ base::Task<Reply> Engine::execute(Call call) {
   const Presence presence(*this);
   if (!presence.admitted() || base::secret_arena_crowded()) co_return Outage::overloaded;
   if (fenced_) co_return Outage::store_unavailable;
+  const auto held = context_.keys();  // a key is destroyed only once nobody works with a set that has it
   Session session(context_, call);
   if (!call.idempotency) co_return co_await dispatch(session, call.request);
 
-  const Id id = idempotency::record_id(context_.idempotency_key, call.channel->label(), *call.idempotency);
+  const Id id =
+      idempotency::record_id(context_.keys()->idempotency.front(), call.channel->label(), *call.idempotency);
   const KeyHeld key(keys_in_flight_, id);
   if (!key.held()) co_return call.render(Refusal::idempotency_key_in_use);
   co_await context_.dispatcher.hop();  // reading the store is no work for the caller's thread
@@ -91,7 +93,7 @@ base::Task<Reply> Engine::execute(Call call) {
 }
 
 ChannelPtr Engine::channel(Role role, const std::string& name, const base::Digest& certificate_key) const {
-  return context_.channels.find(role, name, certificate_key);
+  return context_.channels.find(role, name, certificate_key, context_.now());
 }
 
 base::Task<std::optional<std::string>> Engine::checkpoint() {

@@ -2,6 +2,7 @@
 
 #include <base/log.hpp>
 
+#include "certificates.hpp"
 #include "parts.hpp"
 
 namespace sigillo::appliance {
@@ -139,16 +140,28 @@ base::Result<void> Host::unseal(const base::Secret& pin, std::string_view how) {
   return base::ok();
 }
 
+// The old door is shut only once the new key is in use: a handshake under way ends with the key that it began
+// with, or is begun again.
+base::Result<void> Host::show_key() {
+  auto& parts = assembly_->parts();
+  SIGILLO_TRY(const auto version,
+              tls_version_in_file(*parts.token, parts.registered, parts.config.server.certificate));
+  SIGILLO_TRY(const auto key, parts.token->find_key({KeyLabels::tls, version}));
+  auto door = std::make_shared<hsm::KeyDoor>(*parts.token, key);
+  SIGILLO_TRY(const auto evp, hsm::evp_key(door, hsm::KeyType::ec_p256));
+  if (doors_.opened) SIGILLO_CHECK(doors_.opened(evp.get()));
+  tls_doors_.push_back(std::move(door));
+  return base::ok();
+}
+
+base::Result<void> Host::renew_doors() {
+  if (!doors_.opened) return base::ok();  // a command's own process: nothing stands in front
+  return show_key();
+}
+
 // With changing_ taken, while held.
 base::Result<void> Host::open_doors() {
-  auto& token = *assembly_->parts().token;
-  const auto ready = [&]() -> base::Result<void> {
-    SIGILLO_TRY(const auto key, token.find_key({KeyLabels::tls, 1}));
-    tls_door_ = std::make_shared<hsm::KeyDoor>(token, key);
-    SIGILLO_TRY(const auto evp, hsm::evp_key(tls_door_, hsm::KeyType::ec_p256));
-    if (doors_.opened) SIGILLO_CHECK(doors_.opened(evp.get()));
-    return base::ok();
-  }();
+  const auto ready = show_key();
   if (!ready) {
     base::log::error("not-opened", ready.error());
     close("not-opened", true);
@@ -192,8 +205,8 @@ void Host::close(std::string_view why, bool sealing) {
     left_.wait(lock, [this] { return leases_ == 0; });
   }
   if (doors_.closing) doors_.closing();
-  if (tls_door_) tls_door_->shut();
-  tls_door_.reset();
+  for (const auto& door : tls_doors_) door->shut();
+  tls_doors_.clear();
   if (sealing) {
     auto& parts = assembly_->parts();
     auto event = own_event(EventKind::sealed, parts.context().now());

@@ -150,6 +150,7 @@ void Housekeeping::loop() {
 }
 
 void Housekeeping::round() {
+  const auto held = engine_.context().keys();
   const auto fencing = anchor_.check();
   if (!fencing && fencing.error().is(sealed_store::Errc::fenced)) {
     engine_.set_fenced();

@@ -10,7 +10,7 @@
 namespace sigillo::appliance {
 
 base::Task<Reply> run(Session& session, const GetKeys&) {
-  co_return session.answer(KeySet{key_set(session.context().keys)});
+  co_return session.answer(KeySet{key_set(*session.context().keys())});
 }
 
 base::Task<Reply> run(Session& session, const ReadLedger& request) {

@@ -81,6 +81,36 @@ base::Task<Reply> exchange(Session& session, Loaded& loaded, Session::Accepted a
                                     std::move(changes), std::move(done), true);
 }
 
+// After a rotation of the verifier key, the moment of a right PIN is the only one at which its verifier can
+// be made anew. Where that fails the old one stays, which is as good. True where the record changed.
+base::Task<bool> freshen(Session& session, const SubjectIndex& index, SubjectRecord& record,
+                         Presented presented, const Pin& pin) {
+  struct Shown {
+    SecretRole role;
+    PinVerifier* stored;
+    base::ByteView secret;
+  };
+  std::vector<Shown> shown;
+  if (auto* definitive = std::get_if<Definitive>(&record.state); definitive != nullptr) {
+    shown.push_back({SecretRole::definitive, &definitive->verifier, pin.characters()});
+  } else {
+    auto& provisional = std::get<Provisional>(record.state);
+    shown.push_back({SecretRole::first_half, &provisional.first->verifier, pin.first_half()});
+    if (presented == Presented::provisional)
+      shown.push_back({SecretRole::second_half, &provisional.second->verifier, pin.second_half()});
+  }
+  const auto& verifier = session.context().verifier;
+  bool changed = false;
+  for (const auto& [role, stored, secret] : shown) {
+    if (!verifier.outdated(*stored)) continue;
+    auto made = co_await verifier.make(role, index, record.generation, secret);
+    if (!made) continue;
+    *stored = *made;
+    changed = true;
+  }
+  co_return changed;
+}
+
 }  // namespace
 
 base::Task<Reply> run(Session& session, const Verify& request) {
@@ -138,8 +168,10 @@ base::Task<Reply> run(Session& session, const Verify& request) {
     if (presented != Presented::definitive) confirmed = confirm(*provisional->first);
     if (presented == Presented::provisional) confirmed |= confirm(*provisional->second);
   }
-  Changes changes{.witnessed = confirmed};
-  if (confirmed) changes.puts.push_back(put_subject(session.context(), index, credential));
+  const bool fresh = co_await freshen(session, index, credential, presented, request.pin);
+  const bool changed = confirmed || fresh;
+  Changes changes{.witnessed = changed};
+  if (changed) changes.puts.push_back(put_subject(session.context(), index, credential));
   const GuardValue count = accepted.decision.clears_count ? GuardValue{} : accepted.attempt.before();
   Answer answer(std::move(verified));
   co_return co_await session.settle(std::move(accepted.attempt), count, EventOutcome::verified,

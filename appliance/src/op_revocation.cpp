@@ -59,6 +59,10 @@ base::Task<Reply> run(Session& session, const Revoke& request) {
   auto& evaluated = std::get<Evaluated>(evaluation);
   if (!evaluated.match)
     co_return co_await session.settle_rejected(std::move(evaluated.attempt), where.limits);
+  if (const auto& verifier = session.context().verifier; verifier.outdated(*record.health_card)) {
+    auto made = co_await verifier.make(SecretRole::health_card, index, 0, shown.expose());
+    if (made) record.health_card = *made;
+  }
   Changes changes;
   auto to = destination(request.contact.email ? Medium::email : Medium::pec, request.contact);
   LinkOrder order{false, index, record.credential, request.subject.hint(), std::move(*to)};

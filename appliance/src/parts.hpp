@@ -10,12 +10,14 @@
 
 #include <appliance/assembly.hpp>
 #include <hsm/evp_key.hpp>
+#include <sealed_store/reopenable_store.hpp>
 #include <sealed_store/sqlcipher_store.hpp>
 
 #include "anchor.hpp"
 #include "engine.hpp"
 #include "housekeeping.hpp"
 #include "ledger_keeper.hpp"
+#include "resealer.hpp"
 
 namespace sigillo::appliance {
 
@@ -27,10 +29,9 @@ struct Assembly::Parts {
   std::shared_ptr<Figures> figures = std::make_shared<Figures>();
   std::unique_ptr<MeteredWitness> witness;
   std::unique_ptr<hsm::Dispatcher> dispatcher;
-  std::unique_ptr<sealed_store::Store> store;
-  std::unique_ptr<sealed_store::RecordSealer> sealer;
-  base::Secret idempotency_key;
-  Keys keys;
+  std::unique_ptr<sealed_store::ReopenableStore> store;
+  KeyRegister registered;
+  KeyRing ring;
   std::unique_ptr<Verifier> verifier;
   std::unique_ptr<Messages> messages;
   ChannelRegistry channels;
@@ -39,11 +40,16 @@ struct Assembly::Parts {
   std::unique_ptr<Housekeeping> housekeeping;
   std::unique_ptr<Segments> segments;
   std::unique_ptr<LedgerKeeper> ledger_keeper;
+  std::unique_ptr<Resealer> resealer;
   std::string appliance_id;
   std::vector<std::string> holds;  // why it must not answer channels yet, though it is open to officers
 
   const Context& context() const { return engine->context(); }
 };
+
+sealed_store::StoreOptions options_of(const Config& config);
+// The file's keys under a version of the store key.
+base::Result<sealed_store::StoreKeys> store_keys(hsm::Token& token, std::uint16_t version);
 
 // An entry of the appliance's own, or with `channel` "officer".
 sealed_store::Event own_event(EventKind kind, base::Instant now);

@@ -39,16 +39,17 @@ base::Task<base::Result<base::Digest>> pseudonym(const Context& context, const s
                                                  SubjectIndex subject) {
   auto message = base::Secret::concat(
       {base::view("sigillo/pseudonym/v1:"), base::view(channel), base::view("|"), subject});
-  co_return co_await context.dispatcher.hmac(context.keys.index, std::move(message));
+  co_return co_await context.dispatcher.hmac(context.keys()->index, std::move(message));
 }
 
 base::Task<base::Result<std::string>> sign_receipt(const Context& context, ReceiptClaims claims) {
-  const json::object header{{"alg", "ES256"}, {"kid", context.keys.receipt_kid}, {"typ", "JWT"}};
+  const auto keys = context.keys();  // kid and key of one set, whatever is rotated meanwhile
+  const json::object header{{"alg", "ES256"}, {"kid", keys->receipt_kid}, {"typ", "JWT"}};
   std::string signing_input = base::to_base64url(base::view(json::serialize(header)));
   signing_input += '.';
   signing_input += base::to_base64url(base::view(payload(context, claims)));
   const auto digest = base::sha256({base::view(signing_input)});
-  auto signature = co_await context.dispatcher.sign(context.keys.receipt, digest);
+  auto signature = co_await context.dispatcher.sign(keys->receipt, digest);
   if (!signature) co_return signature.error();
   co_return signing_input + '.' + base::to_base64url(*signature);
 }

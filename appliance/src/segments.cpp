@@ -146,13 +146,15 @@ base::Result<void> Segments::write(const std::string& path, const Mark& mark, co
     }
   }
   if (hash != mark.hash) return altered(mark.seq);
-  SIGILLO_CHECK(file.write(checkpoint_line(note, key_set(context_.keys)) + '\n'));
+  SIGILLO_CHECK(file.write(checkpoint_line(note, key_set(*context_.keys())) + '\n'));
   SIGILLO_CHECK(file.finish());
 
   // What the disk gives back is what is relied on from here.
   ExportCheck::Keys keys;
-  for (const auto& key : context_.keys.published) {
-    if (key.kid == context_.keys.ledger_kid) keys.push_back(key.key);
+  const auto published = context_.keys();
+  for (const auto& key : published->published) {
+    // Older ones too: the key may have been rotated since the note was signed.
+    if (key.kid.starts_with(KeyLabels::ledger)) keys.push_back(key.key);
   }
   std::ifstream in(path, std::ios::binary);
   ExportCheck check(std::nullopt);

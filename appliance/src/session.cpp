@@ -185,9 +185,11 @@ Rendered Session::keep_answer(Changes& changes, const Answer& answer, bool secre
   Rendered rendered = call_.render(answer);
   if (call_.idempotency) {
     const auto& request = *call_.idempotency;
-    const Id id = idempotency::record_id(context_.idempotency_key, channel().label(), request);
+    const auto keys = context_.keys();
+    const auto& key = keys->idempotency.front();
+    const Id id = idempotency::record_id(key, channel().label(), request);
     const auto at = now();
-    const auto record = idempotency::keep(context_.idempotency_key, id, request, rendered, secret, at);
+    const auto record = idempotency::keep(key, id, request, rendered, secret, at);
     changes.puts.push_back(context_.put(Table::idempotency, id, record, Queue::idempotency,
                                         at + (secret ? idempotency::kSecretKept : idempotency::kKept)));
   }
@@ -196,14 +198,19 @@ Rendered Session::keep_answer(Changes& changes, const Answer& answer, bool secre
 
 base::Task<std::optional<Reply>> Session::replay() {
   const auto& request = *call_.idempotency;
-  const Id id = idempotency::record_id(context_.idempotency_key, channel().label(), request);
-  const auto record = context_.load<IdempotencyRecord>(Table::idempotency, id);
-  if (!record) co_return Reply(Outage::store_unavailable);
-  if (!*record) co_return std::nullopt;
-  auto kept = idempotency::replay(context_.idempotency_key, id, request, **record, now());
-  if (!kept) co_return std::nullopt;
-  if (const auto* refusal = std::get_if<Refusal>(&*kept)) co_return Reply(call_.render(*refusal));
-  co_return Reply(std::get<Rendered>(std::move(*kept)));
+  const auto keys = context_.keys();
+  // What was kept before a rotation of the store key is found under the key of then.
+  for (const auto& key : keys->idempotency) {
+    const Id id = idempotency::record_id(key, channel().label(), request);
+    const auto record = context_.load<IdempotencyRecord>(Table::idempotency, id);
+    if (!record) co_return Reply(Outage::store_unavailable);
+    if (!*record) continue;
+    auto kept = idempotency::replay(key, id, request, **record, now());
+    if (!kept) continue;
+    if (const auto* refusal = std::get_if<Refusal>(&*kept)) co_return Reply(call_.render(*refusal));
+    co_return Reply(std::get<Rendered>(std::move(*kept)));
+  }
+  co_return std::nullopt;
 }
 
 }  // namespace sigillo::appliance

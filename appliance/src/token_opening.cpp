@@ -93,6 +93,12 @@ base::Result<std::unique_ptr<hsm::Token>> open_token(const HsmConfig& config) {
 }
 
 base::Result<std::unique_ptr<hsm::Token>> open_token(const HsmConfig& config, const base::Secret& pin) {
+  SIGILLO_TRY(auto token, open_ceremony_token(config, pin));
+  return std::unique_ptr<hsm::Token>(std::move(token));
+}
+
+base::Result<std::unique_ptr<hsm::CeremonyToken>> open_ceremony_token(const HsmConfig& config,
+                                                                      const base::Secret& pin) {
   if (!config.softhsm2_conf.empty()) setenv("SOFTHSM2_CONF", config.softhsm2_conf.c_str(), 1);
   const RefusedPin refused(config.refused_pin_file);
   if (refused.is(pin))
@@ -111,7 +117,7 @@ base::Result<std::unique_ptr<hsm::Token>> open_token(const HsmConfig& config, co
     return base::Error(Errc::policy,
                        "this module is for development and tests: its keys are files. Take an HSM, or say "
                        "hsm.allow_test_module = true");
-  return std::unique_ptr<hsm::Token>(std::move(*token));
+  return std::unique_ptr<hsm::CeremonyToken>(std::move(*token));
 }
 
 }  // namespace sigillo::appliance

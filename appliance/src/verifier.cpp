@@ -4,14 +4,14 @@ namespace sigillo::appliance {
 namespace {
 
 constexpr std::string_view kDomain = "sigillo/pin/v1";
-constexpr std::uint32_t kNoGeneration = 0;  // tokens and cards do not belong to one
+constexpr std::uint32_t kNoGeneration = 0;   // tokens and cards do not belong to one
+constexpr std::uint16_t kActiveVersion = 0;  // of the dummy, which outlives a rotation; no key has version 0
 
 }  // namespace
 
-Verifier::Verifier(hsm::Dispatcher& dispatcher, std::map<std::uint16_t, hsm::KeyRef> keys,
-                   std::uint32_t iterations)
-    : dispatcher_(dispatcher), keys_(std::move(keys)), iterations_(iterations) {
-  dummy_.key_version = keys_.rbegin()->first;
+Verifier::Verifier(hsm::Dispatcher& dispatcher, const KeyRing& ring, std::uint32_t iterations)
+    : dispatcher_(dispatcher), ring_(ring), iterations_(iterations) {
+  dummy_.key_version = kActiveVersion;
   dummy_.iterations = iterations_;
   base::random_bytes(dummy_.salt);
   base::random_bytes(dummy_.mac);
@@ -20,8 +20,11 @@ Verifier::Verifier(hsm::Dispatcher& dispatcher, std::map<std::uint16_t, hsm::Key
 base::Task<base::Result<base::Digest>> Verifier::mac(SecretRole role, const Id& owner,
                                                      std::uint32_t generation, const PinVerifier& stored,
                                                      base::ByteView secret) const {
-  const auto key = keys_.find(stored.key_version);
-  if (key == keys_.end()) co_return base::Error(hsm::Errc::no_such_key, "verifier key of the record");
+  const auto keys = ring_.snapshot();
+  const auto key =
+      keys->verifiers.find(stored.key_version == kActiveVersion ? keys->verifier : stored.key_version);
+  if (key == keys->verifiers.end())
+    co_return base::Error(hsm::Errc::no_such_key, "verifier key of the record");
   base::Bytes prefix(kDomain.begin(), kDomain.end());
   prefix.push_back(static_cast<base::Byte>(role));
   base::append(prefix, owner);
@@ -112,13 +115,17 @@ Evaluated Verifier::contacts(sealed_store::ChargedAttempt attempt,
 base::Task<base::Result<PinVerifier>> Verifier::make(SecretRole role, Id owner, std::uint32_t generation,
                                                      base::ByteView secret) const {
   PinVerifier verifier;
-  verifier.key_version = keys_.rbegin()->first;
+  verifier.key_version = ring_.snapshot()->verifier;
   verifier.iterations = iterations_;
   base::random_bytes(verifier.salt);
   auto mac = co_await this->mac(role, owner, generation, verifier, secret);
   if (!mac) co_return mac.error();
   verifier.mac = *mac;
   co_return verifier;
+}
+
+bool Verifier::outdated(const PinVerifier& verifier) const {
+  return verifier.key_version != ring_.snapshot()->verifier || verifier.iterations != iterations_;
 }
 
 base::Secret health_card_secret(const HealthCard& card) {

@@ -8,11 +8,11 @@
 // Thread rule: any thread; owned by the engine.
 #pragma once
 
-#include <map>
-
 #include <appliance/lifecycle.hpp>
 #include <appliance/pin.hpp>
 #include <hsm/dispatcher.hpp>
+
+#include "key_ring.hpp"
 
 namespace sigillo::appliance {
 
@@ -37,8 +37,8 @@ using Evaluation = std::variant<Evaluated, NotEvaluated>;
 
 class Verifier {
  public:
-  // Key versions that may be asked for, the highest makes new verifiers.
-  Verifier(hsm::Dispatcher& dispatcher, std::map<std::uint16_t, hsm::KeyRef> keys, std::uint32_t iterations);
+  // The ring's verifier keys may be asked for; the active one makes new verifiers.
+  Verifier(hsm::Dispatcher& dispatcher, const KeyRing& ring, std::uint32_t iterations);
 
   // `subject` and `record` name what is compared; `against` comes from lifecycle::against.
   base::Task<Evaluation> pin(sealed_store::ChargedAttempt attempt, SubjectIndex subject,
@@ -53,6 +53,8 @@ class Verifier {
   };
   Evaluated contacts(sealed_store::ChargedAttempt attempt, const std::vector<ContactPair>& pairs) const;
 
+  // Made under a key, or with a stretch, that new verifiers no longer have.
+  bool outdated(const PinVerifier& verifier) const;
   base::Task<base::Result<PinVerifier>> make(SecretRole role, Id owner, std::uint32_t generation,
                                              base::ByteView secret) const;
 
@@ -60,7 +62,7 @@ class Verifier {
   base::Task<base::Result<base::Digest>> mac(SecretRole role, const Id& owner, std::uint32_t generation,
                                              const PinVerifier& stored, base::ByteView secret) const;
   hsm::Dispatcher& dispatcher_;
-  std::map<std::uint16_t, hsm::KeyRef> keys_;
+  const KeyRing& ring_;
   std::uint32_t iterations_;
   PinVerifier dummy_;  // of a random MAC: matches nothing
 };

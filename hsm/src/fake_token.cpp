@@ -3,6 +3,7 @@
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
+#include <openssl/x509.h>
 
 #include <algorithm>
 #include <array>
@@ -304,6 +305,77 @@ base::Result<void> FakeToken::self_test() {
 
 std::size_t FakeToken::parallelism() const {
   return 4;
+}
+
+// ---- the ceremony. A wrapped key is AES-256-GCM of its value here: nobody but this class reads it.
+
+base::Result<void> FakeToken::generate_open_key(const KeyId& id, KeyType type) {
+  if (find_key(id)) return base::Error(Errc::already_exists, "a key of this label and version is there");
+  SIGILLO_CHECK(generate_key(open_name(id), type));
+  return impl_->run(Call::generate_key, [&]() -> base::Result<void> {
+    impl_->find(open_name(id))->extractable = true;
+    return base::ok();
+  });
+}
+
+base::Result<WrappedKey> FakeToken::wrap_open_key(const KeyId& id, const base::Secret& wrapping_key) {
+  if (wrapping_key.size() != kWrappingKeyBytes)
+    return base::Error(Errc::caller_fault, "a wrapping key has 32 bytes");
+  const KeyId name = open_name(id);
+  WrappedKey out{.id = id, .type = KeyType::hmac_sha256, .wrapped = {}, .point = {}, .check_value = {}};
+  KeyRef ref;
+  SIGILLO_CHECK(impl_->run(Call::find_key, [&]() -> base::Result<void> {
+    const FakeKey* key = impl_->find(name);
+    if (key == nullptr) return base::Error(Errc::no_such_key, "no open key of this label and version");
+    ref = impl_->ref(*key);
+    out.type = key->type;
+    base::Secret value = key->value.clone();
+    if (key->pair) {
+      base::Byte* der = nullptr;
+      const int size = i2d_PrivateKey(key->pair.get(), &der);
+      value = base::Secret(base::ByteView(der, static_cast<std::size_t>(size)));
+      OPENSSL_clear_free(der, static_cast<std::size_t>(size));
+    }
+    out.wrapped = base::aead_seal(wrapping_key, base::view(kCheckText), value.expose());
+    return base::ok();
+  }));
+  if (out.type != KeyType::hmac_sha256) {
+    SIGILLO_TRY(out.point, public_key(ref));
+  }
+  SIGILLO_TRY(out.check_value, check_value(*this, ref, out.type));
+  return out;
+}
+
+base::Result<KeyRef> FakeToken::unwrap_key(const WrappedKey& key, const base::Secret& wrapping_key) {
+  SIGILLO_CHECK(impl_->run(Call::generate_key, [&]() -> base::Result<void> {
+    if (impl_->find(key.id) != nullptr)
+      return base::Error(Errc::already_exists, "a key of this label and version is there");
+    if (wrapping_key.size() != kWrappingKeyBytes)
+      return base::Error(Errc::caller_fault, "a wrapping key has 32 bytes");
+    const auto value = base::aead_open(wrapping_key, base::view(kCheckText), key.wrapped);
+    if (!value) return base::Error(Errc::caller_fault, "not wrapped under this key");
+    FakeKey made{.id = key.id, .type = key.type};
+    if (key.type == KeyType::hmac_sha256) {
+      made.value = value->clone();
+    } else {
+      const base::Byte* der = value->expose().data();
+      EVP_PKEY* pair = d2i_PrivateKey(EVP_PKEY_EC, nullptr, &der, static_cast<long>(value->size()));
+      if (pair == nullptr) return base::Error(Errc::caller_fault, "not a private key");
+      made.pair = {pair, EVP_PKEY_free};
+    }
+    impl_->keys.push_back(std::move(made));
+    return base::ok();
+  }));
+  SIGILLO_TRY(const auto ref, find_key(key.id));
+  const auto value = check_value(*this, ref, key.type);
+  if (value && *value == key.check_value) return ref;
+  (void)destroy_key(key.id);
+  if (!value) return value.error();
+  return base::Error(Errc::bad_attributes, "what was unwrapped has another check value");
+}
+
+base::Result<void> FakeToken::destroy_open_key(const KeyId& id) {
+  return destroy_key(open_name(id));
 }
 
 }  // namespace sigillo::hsm

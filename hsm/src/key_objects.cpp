@@ -33,11 +33,11 @@ void name(Template& attributes, const KeyId& id) {
 }
 
 // No value of the key leaves the token, and it serves one use.
-void close(Template& attributes, bool token) {
+void close(Template& attributes, bool token, Closing closing) {
   attributes.flag(CKA_TOKEN, token)
       .flag(CKA_PRIVATE, true)
       .flag(CKA_SENSITIVE, true)
-      .flag(CKA_EXTRACTABLE, false);
+      .flag(CKA_EXTRACTABLE, closing == Closing::open);
   attributes.flag(CKA_SIGN, true).flag(CKA_DERIVE, false);
 }
 
@@ -61,7 +61,7 @@ base::Result<std::optional<KeyType>> type_of(Lease& lease, CK_OBJECT_HANDLE obje
 // 1. a "verifier" key is created extractable by hand, or unwrapped from a backup without its attributes;
 // 2. everything works; 3. years later one login with the PIN exports it, or C_Decrypt with it opens what it
 // sealed.
-base::Result<KeyType> checked_type(Lease& lease, CK_OBJECT_HANDLE object) {
+base::Result<KeyType> checked_type(Lease& lease, CK_OBJECT_HANDLE object, Closing closing) {
   struct Rule {
     CK_ATTRIBUTE_TYPE type;
     bool wanted;
@@ -82,21 +82,21 @@ base::Result<KeyType> checked_type(Lease& lease, CK_OBJECT_HANDLE object) {
   };
   for (const Rule& rule : kRules) {
     SIGILLO_TRY(const auto flag, read_flag(lease, object, rule.type));
-    if (flag && *flag != rule.wanted) return base::Error(Errc::bad_attributes, rule.otherwise);
+    const bool wanted = rule.type == CKA_EXTRACTABLE ? closing == Closing::open : rule.wanted;
+    if (flag && *flag != wanted) return base::Error(Errc::bad_attributes, rule.otherwise);
   }
   SIGILLO_TRY(const auto type, type_of(lease, object));
   if (!type) return base::Error(Errc::bad_attributes, "a key of a type or curve that is not ours");
   if (*type == KeyType::hmac_sha256) {
     SIGILLO_TRY(const auto size, read_number(lease, object, CKA_VALUE_LEN));
-    if (size && *size < kHmacKeyBytes)
+    // SoftHSM2 says 0 of a key that was unwrapped; it does not sign with one that is shorter than the digest.
+    if (size && *size != 0 && *size < kHmacKeyBytes)
       return base::Error(Errc::bad_attributes, "a MAC key shorter than 32 bytes");
   }
   return *type;
 }
 
-}  // namespace
-
-base::Result<KeyObject> find_key_object(Lease& lease, const KeyId& id) {
+base::Result<KeyObject> find(Lease& lease, const KeyId& id, Closing closing) {
   std::vector<CK_OBJECT_HANDLE> found;
   for (const CK_OBJECT_CLASS of_class : {CKO_SECRET_KEY, CKO_PRIVATE_KEY}) {
     Template pattern = pattern_of(id, of_class);
@@ -106,8 +106,53 @@ base::Result<KeyObject> find_key_object(Lease& lease, const KeyId& id) {
   if (found.empty()) return base::Error(Errc::no_such_key, "no key of this label and version");
   // Which of two would be used is chance; the second may have been put there to be chosen.
   if (found.size() > 1) return base::Error(Errc::bad_attributes, "two keys of one label and version");
-  SIGILLO_TRY(const KeyType type, checked_type(lease, found.front()));
+  SIGILLO_TRY(const KeyType type, checked_type(lease, found.front(), closing));
   return KeyObject{found.front(), type};
+}
+
+void mac_attributes(Template& attributes, const KeyId& id, Closing closing) {
+  attributes.number(CKA_CLASS, CKO_SECRET_KEY).number(CKA_KEY_TYPE, CKK_GENERIC_SECRET);
+  close(attributes, true, closing);
+  for (const auto use : {CKA_VERIFY, CKA_ENCRYPT, CKA_DECRYPT, CKA_WRAP, CKA_UNWRAP})
+    attributes.flag(use, false);
+  name(attributes, id);
+}
+
+void private_attributes(Template& attributes, const KeyId* id, Closing closing) {
+  attributes.number(CKA_CLASS, CKO_PRIVATE_KEY).number(CKA_KEY_TYPE, CKK_EC);
+  close(attributes, id != nullptr, closing);
+  attributes.flag(CKA_DECRYPT, false).flag(CKA_UNWRAP, false).flag(CKA_SIGN_RECOVER, false);
+  if (id != nullptr) name(attributes, *id);
+}
+
+}  // namespace
+
+base::Result<KeyObject> find_key_object(Lease& lease, const KeyId& id) {
+  return find(lease, id, Closing::closed);
+}
+
+base::Result<KeyObject> find_open_key_object(Lease& lease, const KeyId& id) {
+  return find(lease, id, Closing::open);
+}
+
+Template closed_key_template(const KeyId& id, KeyType type) {
+  Template attributes;
+  if (type == KeyType::hmac_sha256)
+    mac_attributes(attributes, id, Closing::closed);
+  else
+    private_attributes(attributes, &id, Closing::closed);
+  return attributes;
+}
+
+Template public_key_template(const KeyId& id, KeyType type, base::ByteView point) {
+  // CKA_EC_POINT is the DER OCTET STRING; the point of either curve is shorter than 128 bytes.
+  base::Bytes der{0x04, static_cast<base::Byte>(point.size())};
+  base::append(der, point);
+  Template attributes;
+  attributes.number(CKA_CLASS, CKO_PUBLIC_KEY).number(CKA_KEY_TYPE, CKK_EC).flag(CKA_TOKEN, true);
+  attributes.flag(CKA_VERIFY, true).bytes(CKA_EC_PARAMS, curve_oid(type)).bytes(CKA_EC_POINT, der);
+  name(attributes, id);
+  return attributes;
 }
 
 base::Result<std::vector<KeyInfo>> list_key_objects(Lease& lease) {
@@ -129,18 +174,13 @@ base::Result<std::vector<KeyInfo>> list_key_objects(Lease& lease) {
 }
 
 base::Result<std::pair<CK_OBJECT_HANDLE, CK_OBJECT_HANDLE>> generate_pair(Lease& lease, const KeyId* id,
-                                                                          KeyType type) {
+                                                                          KeyType type, Closing closing) {
   Template open;
   open.number(CKA_CLASS, CKO_PUBLIC_KEY).number(CKA_KEY_TYPE, CKK_EC).flag(CKA_TOKEN, id != nullptr);
   open.flag(CKA_VERIFY, true).bytes(CKA_EC_PARAMS, curve_oid(type));
   Template closed;
-  closed.number(CKA_CLASS, CKO_PRIVATE_KEY).number(CKA_KEY_TYPE, CKK_EC);
-  close(closed, id != nullptr);
-  closed.flag(CKA_DECRYPT, false).flag(CKA_UNWRAP, false).flag(CKA_SIGN_RECOVER, false);
-  if (id != nullptr) {
-    name(open, *id);
-    name(closed, *id);
-  }
+  private_attributes(closed, id, closing);
+  if (id != nullptr) name(open, *id);
   CK_MECHANISM mechanism{CKM_EC_KEY_PAIR_GEN, nullptr, 0};
   std::pair<CK_OBJECT_HANDLE, CK_OBJECT_HANDLE> out;
   SIGILLO_CHECK(lease.check(Function::generate, lease.module()->C_GenerateKeyPair(
@@ -149,23 +189,19 @@ base::Result<std::pair<CK_OBJECT_HANDLE, CK_OBJECT_HANDLE>> generate_pair(Lease&
   return out;
 }
 
-base::Result<void> generate_key_objects(Lease& lease, const KeyId& id, KeyType type) {
+base::Result<void> generate_key_objects(Lease& lease, const KeyId& id, KeyType type, Closing closing) {
   for (const CK_OBJECT_CLASS of_class : {CKO_SECRET_KEY, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY}) {
     Template pattern = pattern_of(id, of_class);
     SIGILLO_TRY(const auto found, find_objects(lease, pattern));
     if (!found.empty()) return base::Error(Errc::already_exists, "a key of this label and version is there");
   }
   if (type != KeyType::hmac_sha256) {
-    SIGILLO_CHECK(generate_pair(lease, &id, type));
+    SIGILLO_CHECK(generate_pair(lease, &id, type, closing));
     return base::ok();
   }
   Template attributes;
-  attributes.number(CKA_CLASS, CKO_SECRET_KEY).number(CKA_KEY_TYPE, CKK_GENERIC_SECRET);
   attributes.number(CKA_VALUE_LEN, kHmacKeyBytes);
-  close(attributes, true);
-  for (const auto use : {CKA_VERIFY, CKA_ENCRYPT, CKA_DECRYPT, CKA_WRAP, CKA_UNWRAP})
-    attributes.flag(use, false);
-  name(attributes, id);
+  mac_attributes(attributes, id, closing);
   CK_MECHANISM mechanism{CKM_GENERIC_SECRET_KEY_GEN, nullptr, 0};
   CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
   return lease.check(

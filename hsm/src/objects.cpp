@@ -22,6 +22,12 @@ Template& Template::bytes(CK_ATTRIBUTE_TYPE type, base::ByteView value) {
   return *this;
 }
 
+Template& Template::secret(CK_ATTRIBUTE_TYPE type, const base::Secret& value) {
+  attributes_.push_back(
+      {type, const_cast<base::Byte*>(value.expose().data()), static_cast<CK_ULONG>(value.size())});
+  return *this;
+}
+
 base::Result<std::vector<CK_OBJECT_HANDLE>> find_objects(Lease& lease, Template& pattern) {
   const Module& module = lease.module();
   SIGILLO_CHECK(lease.check(Function::find,

@@ -15,6 +15,8 @@ class Template {
   Template& flag(CK_ATTRIBUTE_TYPE type, bool value);
   Template& number(CK_ATTRIBUTE_TYPE type, CK_ULONG value);
   Template& bytes(CK_ATTRIBUTE_TYPE type, base::ByteView value);
+  // Not copied: the secret outlives the template.
+  Template& secret(CK_ATTRIBUTE_TYPE type, const base::Secret& value);
   CK_ATTRIBUTE* data() { return attributes_.data(); }
   CK_ULONG size() const { return static_cast<CK_ULONG>(attributes_.size()); }
 

@@ -26,6 +26,8 @@ enum class Function : std::uint8_t {
   copy,
   destroy,
   generate,
+  wrap,
+  unwrap,
   init_token,
   init_pin,
 };

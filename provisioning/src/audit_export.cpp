@@ -2,6 +2,7 @@
 #include <memory>
 
 #include <appliance/assembly.hpp>
+#include <appliance/key_register.hpp>
 #include <appliance/ledger_export.hpp>
 #include <sealed_store/ledger_entry.hpp>
 #include <sealed_store/sqlcipher_store.hpp>
@@ -14,11 +15,12 @@ namespace {
 
 using appliance::ExportVerdict;
 using appliance::KeyLabels;
+using appliance::KeyState;
 using sealed_store::Head;
 
 constexpr std::size_t kPage = 1000;
 
-// The newest ledger key signs; every version of it and of the receipt key is published.
+// The active ledger key signs; every version of it and of the receipt key is published.
 struct Signer {
   hsm::KeyRef key;
   base::EcPublicKey point;
@@ -27,24 +29,24 @@ struct Signer {
 };
 
 base::Result<Signer> find_signer(hsm::Token& token) {
-  SIGILLO_TRY(auto known, token.list_keys());
-  std::ranges::sort(known, {}, &hsm::KeyInfo::id);
+  SIGILLO_TRY(const auto keys, appliance::KeyRegister::read(token));
   std::optional<Signer> signer;
   std::vector<base::EcPublicKey> known_points;
   std::string jwks;
-  for (const auto& info : known) {
-    const bool ledger = info.id.label == KeyLabels::ledger;
-    if (!ledger && info.id.label != KeyLabels::receipt) continue;
-    SIGILLO_TRY(const auto key, token.find_key(info.id));
-    SIGILLO_TRY(const auto bytes, token.public_key(key));
-    const auto point = base::EcPublicKey::from_point(bytes);
+  for (const auto& entry : keys.keys()) {
+    const bool ledger = entry.label == KeyLabels::ledger;
+    if (!ledger && entry.label != KeyLabels::receipt) continue;
+    if (entry.state == KeyState::created || entry.state == KeyState::backed_up) continue;
+    const auto point = base::EcPublicKey::from_point(entry.point);
     if (!point) return base::Error(hsm::Errc::bad_attributes, "a signing key is not on P-256");
-    jwks += (jwks.empty() ? "" : ",") + point->to_jwk(info.id.kid(), "sig");
+    jwks += (jwks.empty() ? "" : ",") + point->to_jwk(entry.id().kid(), "sig");
     if (!ledger) continue;
     known_points.push_back(*point);
+    if (entry.state != KeyState::active) continue;
+    SIGILLO_TRY(const auto key, token.find_key(entry.id()));
     signer = Signer{key, *point, {}, {}};
   }
-  if (!signer) return base::Error(hsm::Errc::no_such_key, "the token has no ledger key");
+  if (!signer) return base::Error(hsm::Errc::no_such_key, "the token has no active ledger key");
   signer->key_set = "{\"keys\":[" + jwks + "]}";
   signer->known = std::move(known_points);
   return std::move(*signer);
@@ -131,7 +133,7 @@ base::Result<Chain> write_export(const appliance::Config& config, PendingFile& o
   SIGILLO_TRY(const auto token, appliance::open_token(config.hsm));
   SIGILLO_TRY(const auto signer, find_signer(*token));
   SIGILLO_TRY(const auto anchored, appliance::recorded_head(*token, config.store));
-  SIGILLO_TRY(const auto page_key, appliance::derive_page_key(*token));
+  SIGILLO_TRY(const auto page_key, appliance::derive_page_key(*token, config.store.path));
   SIGILLO_TRY(const auto reader, sealed_store::LedgerReader::open(config.store.path, page_key));
   Chain chain(anchored);
   SIGILLO_TRY(const auto beginning, reader->base());

@@ -47,6 +47,9 @@ base::Result<bool> works(hsm::Token& token, hsm::KeyRef key, hsm::KeyType type) 
 }
 
 void look_at_key(hsm::Token& token, const hsm::KeyInfo& info, Findings& out) {
+  if (info.id.label.ends_with(".open"))
+    return out.warning(info.id.kid() + " waits for its backup, and can leave the token until then",
+                       "End its ceremony: `sigillo keys backup prepare`, `prove` and `commit`.");
   const auto key = token.find_key(info.id);
   if (!key)
     return out.failure(info.id.kid() + ": " + key.error().detail(),
@@ -91,10 +94,16 @@ void look_at_server_key(const std::string& path, hsm::Token& token, Findings& ou
   const auto size = EVP_PKEY_get1_encoded_public_key(X509_get0_pubkey(certificate.get()), &shown);
   const base::Bytes in_file(shown, shown + size);
   OPENSSL_free(shown);
-  const auto key = token.find_key({KeyLabels::tls, 0});
-  if (!key) return;
-  const auto point = token.public_key(*key);
-  if (point && *point == in_file)
+  const auto known = token.list_keys();
+  if (!known) return;
+  const bool found = std::ranges::any_of(*known, [&](const hsm::KeyInfo& info) {
+    const auto key = info.id.label == KeyLabels::tls
+                         ? token.find_key(info.id)
+                         : base::Result<hsm::KeyRef>(base::Error(hsm::Errc::no_such_key, "another use"));
+    const auto point = key ? token.public_key(*key) : base::Result<base::Bytes>(key.error());
+    return point && *point == in_file;
+  });
+  if (found)
     out.good("the server certificate is of the token's TLS key");
   else
     out.failure("the server certificate is of another key than the token's TLS key",
@@ -191,16 +200,15 @@ void diagnose_store(const appliance::Config& config, hsm::Token& token, Findings
   const auto anchored = appliance::recorded_head(token, config.store);
   if (!anchored)
     return out.failure("the anchor cannot be read: " + sentence(anchored.error()), "Look at the device.");
-  const auto page_key = appliance::derive_page_key(token);
-  if (!page_key)
-    return out.failure("the store's key cannot be derived: " + sentence(page_key.error()),
-                       "Look at the keys above.");
+  const auto refuse = [&](const base::Error& error) {
+    out.failure("the store " + config.store.path + " cannot be opened: " + sentence(error),
+                is_hsm(error) ? "Look at the device."
+                              : "It is another token's, damaged, or not there: see store.path.");
+  };
+  const auto page_key = appliance::derive_page_key(token, config.store.path);
+  if (!page_key) return refuse(page_key.error());
   const auto reader = sealed_store::LedgerReader::open(config.store.path, *page_key);
-  if (!reader)
-    return out.failure("the store " + config.store.path + " cannot be opened: " + sentence(reader.error()),
-                       is_hsm(reader.error())
-                           ? "Look at the device."
-                           : "It is another token's, damaged, or not there: see store.path.");
+  if (!reader) return refuse(reader.error());
   out.good("the store opens under the token's keys");
   if (!*anchored || (*anchored)->seq == 0)
     return out.failure("the HSM has no anchor for node " + std::to_string(config.store.node),

@@ -26,6 +26,8 @@ constexpr void (*kCommands[])(CLI::App&, provisioning::Context&) = {
     provisioning::add_audit,
     provisioning::add_subject,
     provisioning::add_diagnose,
+    provisioning::add_channel,
+    provisioning::add_key_commands,
     provisioning::add_hsm,
 };
 // clang-format on

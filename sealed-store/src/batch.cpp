@@ -49,6 +49,14 @@ base::Result<void> Batch::add(Operation& op) {
   Writes writes;
   for (const auto& key : changes.erases) writes[key] = {};
   for (const auto& put : changes.puts) writes[put.key] = {&put, {}};
+  std::vector<Put> replaced;
+  replaced.reserve(changes.replacements.size());  // `writes` points into it
+  for (auto& [key, expected, sealed] : changes.replacements) {
+    SIGILLO_TRY(const auto row, queries_.rows.row(key));
+    if (!row || row->sealed != expected || writes.contains(key)) continue;
+    replaced.push_back({key, sealed, row->queue, {row->due_ms}});
+    writes[key] = {&replaced.back(), {}};
+  }
   // All of the operation's rows are checked before the first is written: it fails without a trace.
   for (auto& [key, write] : writes) {
     const auto checked = check(key, write);

@@ -73,6 +73,16 @@ LedgerBase MemoryStore::ledger_base() const {
   return base_;
 }
 
+base::Result<std::vector<RecordKey>> MemoryStore::scan(const std::optional<RecordKey>& after,
+                                                       std::size_t limit) {
+  const std::lock_guard lock(mutex_);
+  std::vector<RecordKey> out;
+  for (auto at = after ? records_.upper_bound(*after) : records_.begin();
+       at != records_.end() && out.size() < limit; ++at)
+    out.push_back(at->first);
+  return out;
+}
+
 base::Task<base::Result<ChargedAttempt>> MemoryStore::charge(Charge charge) {
   const auto after = after_charge(charge);
   const std::lock_guard lock(mutex_);
@@ -145,6 +155,11 @@ base::Result<Committed> MemoryStore::apply(Changes changes) {
   const bool fails = failures_ > 0;
   if (fails) --failures_;
   if (fails && failure_ != Errc::not_witnessed) return base::Error(failure_, "as the test has asked");
+  for (auto& [key, expected, sealed] : changes.replacements) {
+    const auto record = records_.find(key);
+    if (record == records_.end() || record->second.sealed != expected) continue;
+    changes.puts.push_back({key, std::move(sealed), record->second.queue, record->second.due});
+  }
   if (changes.events.empty() && (!changes.puts.empty() || !changes.erases.empty())) {
     Event event;
     event.time = entries_.empty() ? base::Instant{} : entries_.back().event.time;

@@ -107,8 +107,13 @@ base::Result<void> check_fold(Database& db, State& state) {
 // Attack it stops: (1) copy the database, (2) guess until locked, (3) put the copy back. The copy's ledger
 // does not reach the head that the witness keeps outside; and one that was continued differently has another
 // hash there.
-base::Result<void> replay(Database& db, const std::optional<Head>& recorded, State& state) {
-  const auto seen = recorded ? recorded->seq : std::uint64_t{0};
+enum class Seen : std::uint8_t { recorded, whatever };
+base::Result<void> replay(Database& db, Seen witness, const std::optional<Head>& recorded, State& state) {
+  // Without a witness to ask (a snapshot of a file that a store has open) the chain is that from the last
+  // fold on.
+  const auto seen = witness == Seen::whatever ? state.replay_from - 1
+                    : recorded                ? recorded->seq
+                                              : std::uint64_t{0};
   // The chain is recomputed from the older of the two, so that it is one chain to the recorded head and
   // beyond.
   std::uint64_t seq = std::min(state.replay_from - 1, seen);
@@ -141,7 +146,7 @@ base::Result<void> replay(Database& db, const std::optional<Head>& recorded, Sta
   }
   if (seq < seen || !same)
     return base::Error(Errc::rolled_back, "the ledger is behind or beside what was witnessed");
-  if (!recorded && seq > 0)
+  if (witness == Seen::recorded && !recorded && seq > 0)
     return base::Error(Errc::rolled_back, "a ledger with entries that no witness knows");
   if (root != state.prf.root(state.rows.total())) {
     return base::Error(Errc::stale, "the records' hashes are not those of the last commit");
@@ -151,6 +156,15 @@ base::Result<void> replay(Database& db, const std::optional<Head>& recorded, Sta
 
 }  // namespace
 
+base::Result<void> load_snapshot(Database& db, State& state) {
+  SIGILLO_CHECK(check_schema(db));
+  SIGILLO_TRY(state.base, read_base(db));
+  SIGILLO_CHECK(load_guards(db, state));
+  SIGILLO_CHECK(check_fold(db, state));
+  SIGILLO_CHECK(load_buckets(db, state));
+  return replay(db, Seen::whatever, {}, state);
+}
+
 base::Result<void> load_state(Database& db, const std::optional<Head>& recorded, State& state) {
   SIGILLO_CHECK(check_schema(db));
   SIGILLO_CHECK(db.run("BEGIN"));  // one snapshot for all of it
@@ -159,7 +173,7 @@ base::Result<void> load_state(Database& db, const std::optional<Head>& recorded,
     SIGILLO_CHECK(load_guards(db, state));
     SIGILLO_CHECK(check_fold(db, state));
     SIGILLO_CHECK(load_buckets(db, state));
-    return replay(db, recorded, state);
+    return replay(db, Seen::recorded, recorded, state);
   };
   auto loaded = load();
   (void)db.run("ROLLBACK");

@@ -9,6 +9,10 @@
 
 namespace sigillo::sealed_store {
 
+// What a snapshot of the file says, against itself alone: no witness is asked. In a read transaction of the
+// caller's, or of a file that nobody writes.
+base::Result<void> load_snapshot(Database& db, State& state);
+
 // Errc::stale, rolled_back, corrupt, schema refuse the file.
 base::Result<void> load_state(Database& db, const std::optional<Head>& recorded, State& state);
 

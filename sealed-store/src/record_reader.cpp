@@ -89,6 +89,31 @@ base::Result<std::vector<DueRecord>> RecordReader::due_at(std::uint8_t queue, ba
   return collected;
 }
 
+base::Result<std::vector<RecordKey>> RecordReader::scan(const std::optional<RecordKey>& after,
+                                                        std::size_t limit) {
+  SIGILLO_TRY(auto connection, acquire());
+  std::vector<RecordKey> out;
+  const auto collect = [&]() -> base::Result<void> {
+    // An empty id stands before every other.
+    const base::ByteView id = after ? base::ByteView(after->id) : base::ByteView();
+    auto cursor = connection->scan(id, static_cast<std::int64_t>(after ? after->table : 0),
+                                   static_cast<std::int64_t>(limit));
+    for (;;) {
+      SIGILLO_TRY(const bool found, cursor.next());
+      if (!found) return base::ok();
+      const auto name = cursor.blob(0);
+      RecordKey& key = out.emplace_back();
+      if (name.size() != key.id.size()) return base::Error(Errc::corrupt, "a record's id has a wrong length");
+      std::ranges::copy(name, key.id.begin());
+      key.table = static_cast<std::uint8_t>(cursor.integer(1));
+    }
+  };
+  const auto collected = collect();
+  release(collected ? std::move(connection) : nullptr);
+  if (!collected) return collected.error();
+  return out;
+}
+
 base::Result<std::vector<LedgerEntry>> RecordReader::ledger(std::uint64_t after, std::size_t limit) {
   SIGILLO_TRY(auto connection, acquire());
   auto entries = read_entries(connection->ledger, after, limit);
@@ -149,9 +174,11 @@ base::Result<RecordReader::Owned> RecordReader::connect() {
                                    "WHERE queue=? AND queue<>0 AND due<=? ORDER BY due LIMIT ?"));
   SIGILLO_TRY(auto due_at, db.prepare("SELECT id, tbl, due FROM record INDEXED BY record_due "
                                       "WHERE queue=? AND queue<>0 AND due=?"));
+  SIGILLO_TRY(auto scan,
+              db.prepare("SELECT id, tbl FROM record WHERE (id, tbl)>(?,?) ORDER BY id, tbl LIMIT ?"));
   SIGILLO_TRY(auto ledger, db.prepare(kSelectLedger));
-  auto connection = std::make_unique<Connection>(
-      Connection{std::move(db), std::move(rows), std::move(due), std::move(due_at), std::move(ledger)});
+  auto connection = std::make_unique<Connection>(Connection{
+      std::move(db), std::move(rows), std::move(due), std::move(due_at), std::move(scan), std::move(ledger)});
   return connection;
 }
 

@@ -18,6 +18,7 @@ class RecordReader {
   base::Result<std::optional<base::Bytes>> read(const RecordKey& key);
   base::Result<std::vector<DueRecord>> due(std::uint8_t queue, base::Instant now, std::size_t limit);
   base::Result<std::vector<DueRecord>> due_at(std::uint8_t queue, base::Instant due);
+  base::Result<std::vector<RecordKey>> scan(const std::optional<RecordKey>& after, std::size_t limit);
   base::Result<std::vector<LedgerEntry>> ledger(std::uint64_t after, std::size_t limit);
 
  private:
@@ -26,6 +27,7 @@ class RecordReader {
     RowQueries rows;
     Statement due;
     Statement due_at;
+    Statement scan;
     Statement ledger;
   };
   using Owned = std::unique_ptr<Connection>;

@@ -22,6 +22,11 @@ RecordSealer::RecordSealer(std::map<std::uint16_t, base::Secret> keys) : keys_(s
   if (keys_.empty()) std::abort();  // a bug: nothing could be sealed, and nothing may be stored unsealed
 }
 
+std::uint16_t RecordSealer::key_of(base::ByteView sealed) {
+  if (sealed.size() < kPrefixBytes || sealed[0] != kVersion) return 0;
+  return base::read_be<std::uint16_t>(sealed.subspan(1, 2));
+}
+
 base::Bytes RecordSealer::seal(const RecordKey& key, base::ByteView plaintext) const {
   const auto& [id, secret] = *keys_.rbegin();
   base::Bytes out{kVersion};

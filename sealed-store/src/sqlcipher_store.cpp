@@ -44,6 +44,8 @@ class Engine final : public Store {
   std::vector<std::pair<GuardKey, GuardValue>> guards_of(std::uint16_t block) const override;
   base::Result<std::vector<DueRecord>> due(std::uint8_t queue, base::Instant now, std::size_t limit) override;
   base::Result<std::vector<DueRecord>> due_at(std::uint8_t queue, base::Instant due) override;
+  base::Result<std::vector<RecordKey>> scan(const std::optional<RecordKey>& after,
+                                            std::size_t limit) override;
   base::Task<base::Result<ChargedAttempt>> charge(Charge charge) override;
   base::Task<base::Result<Committed>> settle(ChargedAttempt attempt, Changes changes) override;
   void refund(ChargedAttempt attempt, Event event) override;
@@ -137,6 +139,11 @@ base::Task<base::Result<Committed>> Engine::prune(LedgerBase base, Event event) 
   operation.changes.events.push_back(std::move(event));
   operation.base = std::move(base);
   return submit(std::move(operation));
+}
+
+base::Result<std::vector<RecordKey>> Engine::scan(const std::optional<RecordKey>& after, std::size_t limit) {
+  SIGILLO_CHECK(refused());
+  return reader_.scan(after, limit);
 }
 
 base::Result<std::vector<LedgerEntry>> Engine::ledger(std::uint64_t after, std::size_t limit) {

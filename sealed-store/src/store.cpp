@@ -11,6 +11,7 @@ void Changes::add(Changes more) {
   append(events, more.events);
   append(puts, more.puts);
   append(erases, more.erases);
+  append(replacements, more.replacements);
   witnessed = witnessed || more.witnessed;
 }
 

@@ -43,7 +43,7 @@ template <class T>
 class TokenContract : public ::testing::Test {
  protected:
   T implementation_;
-  Token& token_ = implementation_.get();
+  CeremonyToken& token_ = implementation_.get();
 };
 #ifdef SIGILLO_CONTRACT_NSS
 using Implementations = ::testing::Types<Nss>;
@@ -251,6 +251,61 @@ TYPED_TEST(TokenContract, SelfTestPassesAndLeavesNothing) {
   EXPECT_TRUE(passed) << passed.error().detail() << " raw " << passed.error().raw();
   EXPECT_EQ(this->token_.list_keys()->size(), before);
   EXPECT_GE(this->token_.parallelism(), 1U);
+}
+
+base::Secret wrapping_key(base::Byte first = 1) {
+  base::Secret key(kWrappingKeyBytes);
+  key.writable()[0] = first;
+  return key;
+}
+
+constexpr KeyType kTypes[] = {KeyType::hmac_sha256, KeyType::ec_p256, KeyType::ec_p384};
+
+TYPED_TEST(TokenContract, AnOpenKeyIsNotFoundForUse) {
+  for (const KeyType type : kTypes) {
+    const KeyId id{fresh_label()};
+    ASSERT_TRUE(this->token_.generate_open_key(id, type));
+    expect_errc(this->token_.find_key(id), Errc::no_such_key);
+    expect_errc(this->token_.find_key(open_name(id)), Errc::bad_attributes);
+    expect_errc(this->token_.generate_open_key(id, type), Errc::already_exists);
+    EXPECT_TRUE(this->token_.destroy_open_key(id));
+    expect_errc(this->token_.destroy_open_key(id), Errc::no_such_key);
+  }
+}
+
+TYPED_TEST(TokenContract, AWrappedKeyComesBackAsTheSameKeyClosed) {
+  for (const KeyType type : kTypes) {
+    const KeyId id{fresh_label()};
+    ASSERT_TRUE(this->token_.generate_open_key(id, type));
+    const auto wrapped = this->token_.wrap_open_key(id, wrapping_key());
+    ASSERT_TRUE(wrapped) << wrapped.error().detail() << " raw " << wrapped.error().raw();
+    EXPECT_EQ(wrapped->check_value.size(), kCheckValueBytes);
+    EXPECT_EQ(wrapped->point.empty(), type == KeyType::hmac_sha256);
+    const auto key = this->token_.unwrap_key(*wrapped, wrapping_key());
+    ASSERT_TRUE(key) << key.error().detail() << " raw " << key.error().raw();
+    EXPECT_EQ(*check_value(this->token_, *key, type), wrapped->check_value);
+    expect_errc(this->token_.unwrap_key(*wrapped, wrapping_key()), Errc::already_exists);
+    ASSERT_TRUE(this->token_.destroy_open_key(id));
+    expect_errc(this->token_.wrap_open_key(id, wrapping_key()), Errc::no_such_key);
+    EXPECT_EQ(*check_value(this->token_, *this->token_.find_key(id), type), wrapped->check_value);
+  }
+}
+
+TYPED_TEST(TokenContract, AnotherWrappingKeyOrAnotherKeysBytesGiveNothing) {
+  for (const KeyType type : kTypes) {
+    const KeyId one{fresh_label()}, two{fresh_label()};
+    ASSERT_TRUE(this->token_.generate_open_key(one, type));
+    ASSERT_TRUE(this->token_.generate_open_key(two, type));
+    auto wrapped = this->token_.wrap_open_key(one, wrapping_key());
+    const auto other = this->token_.wrap_open_key(two, wrapping_key());
+    ASSERT_TRUE(wrapped && other);
+    EXPECT_NE(wrapped->check_value, other->check_value);
+    EXPECT_FALSE(this->token_.unwrap_key(*wrapped, wrapping_key(2)));
+    wrapped->wrapped = other->wrapped;
+    expect_errc(this->token_.unwrap_key(*wrapped, wrapping_key()), Errc::bad_attributes);
+    expect_errc(this->token_.find_key(one), Errc::no_such_key);
+    expect_errc(this->token_.wrap_open_key(one, base::Secret(16)), Errc::caller_fault);
+  }
 }
 
 }  // namespace

@@ -4,12 +4,18 @@
 
 #include <sealed_store/memory_store.hpp>
 
+#include <set>
+
 #include "testing.hpp"
 
 namespace sigillo::sealed_store::testing {
 namespace {
 
 enum class Kind { sqlcipher, memory };
+
+base::Bytes bytes(std::string_view text) {
+  return {text.begin(), text.end()};
+}
 
 class StoreContract : public ::testing::TestWithParam<Kind> {
  protected:
@@ -34,6 +40,53 @@ TEST_P(StoreContract, a_new_store_is_empty) {
   EXPECT_EQ(read(*store_, 1), "");
   EXPECT_TRUE(store_->ledger(0, 10)->empty());
   EXPECT_FALSE(store_->trouble());
+}
+
+TEST_P(StoreContract, a_replacement_keeps_the_queue_and_never_overwrites_a_change) {
+  const auto id = record_key(1), other = record_key(2), gone = record_key(3);
+  Changes first;
+  first.puts.push_back(put_of(1, "old", 7, 1'000));
+  first.puts.push_back(put_of(2, "old", 7, 1'000));
+  ASSERT_OK(base::sync_wait(store_->commit(std::move(first))));
+  Changes changed;
+  changed.puts.push_back(put_of(2, "newer"));
+  ASSERT_OK(base::sync_wait(store_->commit(std::move(changed))));
+  Changes again;
+  for (const auto& one : {id, other, gone}) again.replacements.push_back({one, bytes("old"), bytes("again")});
+  ASSERT_OK(base::sync_wait(store_->commit(std::move(again))));
+  EXPECT_EQ(read(*store_, 1), "again");
+  EXPECT_EQ(read(*store_, 2), "newer");
+  EXPECT_EQ(read(*store_, 3), "");
+  const auto due = store_->due(7, {2'000}, 10);
+  ASSERT_OK(due);
+  ASSERT_EQ(due->size(), 1u);
+  EXPECT_EQ(due->front().key, id);
+  // Nothing to replace is nothing to write.
+  const auto before = store_->head().seq;
+  Changes none;
+  none.replacements.push_back({id, bytes("old"), bytes("other")});
+  ASSERT_OK(base::sync_wait(store_->commit(std::move(none))));
+  EXPECT_EQ(store_->head().seq, before);
+}
+
+TEST_P(StoreContract, a_scan_gives_every_record_once) {
+  std::set<RecordKey> put;
+  Changes changes;
+  for (unsigned i = 1; i <= 25; ++i) {
+    put.insert(record_key(i));
+    changes.puts.push_back(put_of(i, "x"));
+  }
+  ASSERT_OK(base::sync_wait(store_->commit(std::move(changes))));
+  std::set<RecordKey> seen;
+  std::optional<RecordKey> after;
+  for (;;) {
+    const auto page = store_->scan(after, 7);
+    ASSERT_OK(page);
+    if (page->empty()) break;
+    for (const auto& one : *page) EXPECT_TRUE(seen.insert(one).second);
+    after = page->back();
+  }
+  EXPECT_EQ(seen, put);
 }
 
 TEST_P(StoreContract, a_charge_counts_one_failure_and_is_in_the_ledger) {

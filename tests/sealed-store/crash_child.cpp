@@ -5,6 +5,9 @@
 
 #include <unistd.h>
 
+#include <sealed_store/reopenable_store.hpp>
+#include <sealed_store/store_copy.hpp>
+
 #include "file_witness.hpp"
 #include "testing.hpp"
 
@@ -43,22 +46,42 @@ base::Task<int> flow(Store& store, std::uint32_t n) {
   }
 }
 
+bool change_keys(ReopenableStore& store, const StoreOptions& with, StoreKeys& now, HeadWitness& witness) {
+  auto next = now.page_key.expose()[0] == keys().page_key.expose()[0] ? next_keys() : keys();
+  auto copy = StoreCopy::begin(with, now, next);
+  if (!copy || !(*copy)->catch_up({}) || !(*copy)->verify()) return false;
+  const auto exchange = [&]() -> ReopenableStore::Opened {
+    SIGILLO_CHECK((*copy)->finish());
+    return SqlCipherStore::open(with, {next.page_key.clone(), next.fresh_key.clone()}, witness);
+  };
+  const auto done = store.reopen(exchange);
+  now = std::move(next);
+  return static_cast<bool>(done);
+}
+
 }  // namespace
 }  // namespace sigillo::sealed_store::testing
 
-int main(int, char** arguments) {
+int main(int count, char** arguments) {
   using namespace sigillo::sealed_store;
   using namespace sigillo::sealed_store::testing;
   const std::string folder = arguments[1];
   FileWitness witness(folder + "/witness");
   auto with = options(folder + "/store.db");
   with.fold_every = 200;
-  auto store = SqlCipherStore::open(with, keys(), witness);
-  if (!store) {
-    std::fprintf(stderr, "open: %u %s\n", store.error().number(), store.error().detail());
+  // `rekey`: the file changes its keys all the while, to and fro.
+  const bool rekey = count > 2;
+  auto now = opens_with(with.path, keys().page_key).value() ? keys() : next_keys();
+  auto opened = SqlCipherStore::open(with, {now.page_key.clone(), now.fresh_key.clone()}, witness);
+  if (!opened) {
+    std::fprintf(stderr, "open: %u %s\n", opened.error().number(), opened.error().detail());
     return 2;
   }
+  ReopenableStore store(std::move(*opened));
   const auto ended = [](int) { ::_exit(4); };
-  for (std::uint32_t n = 0; n < 8; ++n) sigillo::base::start(flow(**store, n), ended);
+  for (std::uint32_t n = 0; n < 8; ++n) sigillo::base::start(flow(store, n), ended);
+  while (rekey) {
+    if (!change_keys(store, with, now, witness)) ::_exit(5);
+  }
   for (;;) ::pause();
 }

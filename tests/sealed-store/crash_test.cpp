@@ -7,6 +7,8 @@
 #include <spawn.h>
 #include <sys/wait.h>
 
+#include <sealed_store/store_copy.hpp>
+
 #include "file_witness.hpp"
 #include "testing.hpp"
 
@@ -31,7 +33,9 @@ struct Books {
   }
 };
 
-TEST(Crash, nothing_acknowledged_is_missing_after_kill_9) {
+enum class Mode : std::uint8_t { writes, rekeys };
+
+void kill_again_and_again(int rounds, Mode mode) {
   const auto seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
@@ -39,8 +43,8 @@ TEST(Crash, nothing_acknowledged_is_missing_after_kill_9) {
   auto with = options(folder / "store.db");
   ASSERT_OK(SqlCipherStore::create(with, keys()));
   Books books;
-  std::size_t kills = 0;
-  for (int round = 0; round < 25; ++round) {
+  std::size_t kills = 0, rekeyed = 0;
+  for (int round = 0; round < rounds; ++round) {
     int ends[2];
     ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
     posix_spawn_file_actions_t actions;
@@ -48,7 +52,9 @@ TEST(Crash, nothing_acknowledged_is_missing_after_kill_9) {
     ::posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
     std::string program = SIGILLO_CRASH_CHILD;
     std::string where = folder / "";
-    char* arguments[] = {program.data(), where.data(), nullptr};
+    std::string rekey = "rekey";
+    char* arguments[] = {program.data(), where.data(), mode == Mode::rekeys ? rekey.data() : nullptr,
+                         nullptr};
     pid_t child = 0;
     ASSERT_EQ(::posix_spawn(&child, program.c_str(), &actions, nullptr, arguments, environ), 0);
     ::posix_spawn_file_actions_destroy(&actions);
@@ -64,7 +70,13 @@ TEST(Crash, nothing_acknowledged_is_missing_after_kill_9) {
     ++kills;
 
     FileWitness witness(folder / "witness");
-    auto store = SqlCipherStore::open(with, keys(), witness);
+    const auto old_opens = opens_with(with.path, keys().page_key);
+    const auto new_opens = opens_with(with.path, next_keys().page_key);
+    ASSERT_OK(old_opens);
+    ASSERT_OK(new_opens);
+    ASSERT_NE(*old_opens, *new_opens) << "exactly one key opens the one file";
+    rekeyed += *new_opens ? 1 : 0;
+    auto store = SqlCipherStore::open(with, *old_opens ? keys() : next_keys(), witness);
     ASSERT_OK(store);
     for (const auto& [n, last] : books.charged) {
       const auto [seq, failures] = last;
@@ -81,9 +93,18 @@ TEST(Crash, nothing_acknowledged_is_missing_after_kill_9) {
     }
     EXPECT_EQ(chain_of(**store), "holds");
   }
-  RecordProperty("kills", static_cast<int>(kills));
+  ::testing::Test::RecordProperty("kills", static_cast<int>(kills));
   EXPECT_GT(books.acknowledged, 100u);
-  std::printf("kills %zu, acknowledged %zu\n", kills, books.acknowledged);
+  std::printf("kills %zu, acknowledged %zu, found under the second keys %zu\n", kills, books.acknowledged,
+              rekeyed);
+}
+
+TEST(Crash, nothing_acknowledged_is_missing_after_kill_9) {
+  kill_again_and_again(25, Mode::writes);
+}
+
+TEST(Crash, killed_while_the_file_changes_its_keys_there_is_one_good_store_with_everything) {
+  kill_again_and_again(8, Mode::rekeys);
 }
 
 }  // namespace

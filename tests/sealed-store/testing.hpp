@@ -95,6 +95,13 @@ inline StoreKeys keys() {
   return out;
 }
 
+inline StoreKeys next_keys() {
+  StoreKeys out{base::Secret(32), base::Secret(32)};
+  out.page_key.writable()[0] = 3;
+  out.fresh_key.writable()[0] = 4;
+  return out;
+}
+
 inline StoreOptions options(std::string path) {
   StoreOptions out;
   out.path = std::move(path);

@@ -12,24 +12,27 @@
 #include <appliance/service.hpp>
 #include <base/clock.hpp>
 #include <base/result.hpp>
+#include <hsm/ceremony_token.hpp>
 #include <hsm/evp_key.hpp>
-#include <hsm/token.hpp>
 #include <sealed_store/values.hpp>
 
 namespace sigillo::appliance {
 
 enum class Errc : std::uint16_t {
-  pin_file = 401,  // the token PIN's file is missing, empty, or readable by others
-  clock = 402,     // the clock is behind the ledger
-  policy = 403,    // a configuration that the appliance refuses
-  channel = 404,   // two couriers of one identity or owner, or a malformed channel
-  shape = 405,     // a sealed record that does not decode
-  standing = 420,  // the appliance is not sealed, or not held for that reason
-  officers = 421,  // fewer than two officers, two of one name or key, or a malformed one
+  pin_file = 401,      // the token PIN's file is missing, empty, or readable by others
+  clock = 402,         // the clock is behind the ledger
+  policy = 403,        // a configuration that the appliance refuses
+  channel = 404,       // two couriers of one identity or owner, or a malformed channel
+  shape = 405,         // a sealed record that does not decode
+  standing = 420,      // the appliance is not sealed, or not held for that reason
+  officers = 421,      // fewer than two officers, two of one name or key, or a malformed one
+  key_register = 440,  // the token's list of keys and their states does not hold
+  key_state = 441,     // not what can be done with a key in this state
+  key_backup = 442,    // a backup, its wrapping key or its proof does not hold
+  certificate = 443,   // OpenSSL did not make or take a key, a request or a certificate
 };
 
-// The keys of the design, by label: index, verifier, store, receipt, ledger, tls (P-256), ca (P-384). Version
-// 1 of each.
+// The keys of the design, by label: index, verifier, store, receipt, ledger, tls (P-256), ca (P-384).
 struct KeyLabels {
   static constexpr const char* index = "sigillo.index";
   static constexpr const char* verifier = "sigillo.verifier";
@@ -39,7 +42,8 @@ struct KeyLabels {
   static constexpr const char* tls = "sigillo.tls";
   static constexpr const char* ca = "sigillo.ca";
 };
-base::Result<void> create_keys(hsm::Token& token);
+// Version 1 of each, active at once: for a development appliance. The ceremony has key_backup.hpp.
+base::Result<void> create_keys(hsm::Token& token, base::Instant now = {});
 
 // Reads a token PIN from a file that only its owner can read; never from an argument or the environment (J3).
 base::Result<base::Secret> read_pin_file(const std::string& path);
@@ -48,6 +52,9 @@ base::Result<base::Secret> read_pin_file(const std::string& path);
 // of the configured file, or with this one. Errc::credential is final: the PIN must not be tried again (A9).
 base::Result<std::unique_ptr<hsm::Token>> open_token(const HsmConfig& config);
 base::Result<std::unique_ptr<hsm::Token>> open_token(const HsmConfig& config, const base::Secret& pin);
+// The same, for what is done to a token and not by a server: keys made, backed up, restored.
+base::Result<std::unique_ptr<hsm::CeremonyToken>> open_ceremony_token(const HsmConfig& config,
+                                                                      const base::Secret& pin);
 
 // A new store under the token's keys, with these channels and officers enrolled, and its first anchor.
 // Errc::channel where one public key or one declared owner could open both halves; Errc::officers where they
@@ -56,7 +63,7 @@ base::Result<void> found_store(const Config& config, hsm::Token& token, const st
                                const Officers& officers, const base::Clock& clock);
 
 // The page key of the configured store, for reading its ledger beside a running appliance (audit export).
-base::Result<base::Secret> derive_page_key(hsm::Token& token);
+base::Result<base::Secret> derive_page_key(hsm::Token& token, const std::string& path);
 // The ledger's head as the HSM has it, or nothing where none was ever recorded. It only reads, so it may run
 // beside the appliance; what it gives is durable in the store by then.
 base::Result<std::optional<sealed_store::Head>> recorded_head(hsm::Token& token, const StoreConfig& config);

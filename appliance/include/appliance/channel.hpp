@@ -8,8 +8,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <appliance/contacts.hpp>
+#include <base/clock.hpp>
 #include <base/crypto.hpp>
 
 namespace sigillo::appliance {
@@ -30,6 +32,7 @@ std::optional<Role> parse_role(std::string_view text);
 std::optional<Medium> courier_medium(Role role);  // of the four couriers
 
 enum class ChannelStatus : std::uint8_t { active = 1, suspended = 2, revoked = 3 };
+std::string_view name(ChannelStatus status);
 
 struct Channel {
   Role role = Role::portal;
@@ -38,6 +41,19 @@ struct Channel {
   base::Digest certificate_key{};  // SHA-256 of the certificate's SubjectPublicKeyInfo (DER)
   std::string owner;               // declared; two couriers of one owner could open both halves
   std::string delivery_jwk;        // public EC P-256 JWK with `kid`; empty where the role opens nothing
+  std::uint16_t ca_version = 1;    // which CA key its certificate is under
+  base::Instant certificate_expires{};
+
+  // Of before a renewal: good until then, so that a channel's machines can change over one by one.
+  struct Former {
+    base::Digest certificate_key{};
+    base::Instant until{};
+    std::uint16_t ca_version = 1;
+  };
+  std::optional<Former> former;
+  // Delivery keys that something may still be sealed to. Nothing new is; they keep belonging to this channel.
+  std::vector<std::string> former_delivery;
+
   std::string label() const { return std::string(appliance::name(role)) + ":" + name; }
 };
 using ChannelPtr = std::shared_ptr<const Channel>;

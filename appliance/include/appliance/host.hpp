@@ -48,6 +48,8 @@ class Host final : public Service {
   void seal(std::string_view why);
   // Takes one reason for being held away; with the last one the appliance opens.
   base::Result<void> release(std::string_view hold);
+  // What stands in front is told anew, with the TLS key that the certificate's file is of now.
+  base::Result<void> renew_doors();
   // Closes what is open, and for good: a stop and no sealing.
   void end();
   // A first unseal that failed, or that had nothing to try: what readiness says.
@@ -77,6 +79,7 @@ class Host final : public Service {
 
  private:
   base::Result<void> open_doors();
+  base::Result<void> show_key();
   void close(std::string_view why, bool sealing);
 
   const Config& config_;
@@ -91,7 +94,7 @@ class Host final : public Service {
   bool ended_ = false;  // under changing_
   std::vector<std::string> reasons_{"starting"};
   std::unique_ptr<Assembly> assembly_;
-  std::shared_ptr<hsm::KeyDoor> tls_door_;
+  std::vector<std::shared_ptr<hsm::KeyDoor>> tls_doors_;  // the newest signs new handshakes
 };
 
 }  // namespace sigillo::appliance

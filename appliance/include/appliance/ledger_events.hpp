@@ -41,7 +41,11 @@ enum class EventKind : std::uint16_t {
   shared_contact = 160,  // an alarm: one contact, many subjects
   existence_told = 161,  // an alarm: a 409 told a portal that a credential exists
   channel_enrolled = 170,
-  erased = 171,  // a subject's records; `reference` is the SHA-256 of the reason
+  erased = 171,             // a subject's records; `reference` is the SHA-256 of the reason
+  channel_suspended = 172,  // `reference` is the channel
+  channel_resumed = 173,
+  channel_revoked = 174,
+  channel_renewed = 175,  // `reference` is the channel and its new certificate key
   started = 180,
   stopped = 181,
   hsm_away = 182,
@@ -58,6 +62,8 @@ enum class EventKind : std::uint16_t {
   officer_suspended = 194,
   officer_revoked = 195,
   officer_resumed = 196,
+  key_rotated = 200,    // `reference` names the old key, the new one and its check value
+  key_destroyed = 201,  // `reference` is the key
   ledger_pruned = 230,  // up to and with entry `attempt`, whose hash is `reference`
 };
 

@@ -91,53 +91,6 @@ struct IdempotencyRecord {
   }
 };
 
-struct ChannelRecord {
-  std::uint8_t role = 0, status = 0;
-  std::string name, owner, delivery_jwk;
-  base::Digest certificate_key{};
-  template <class V>
-  void fields(V&& v) {
-    v(role, status, name, owner, delivery_jwk, certificate_key);
-  }
-};
-
-struct LedgerMark {  // where a segment of the ledger may end: the head of its moment
-  std::uint64_t seq = 0;
-  base::Digest hash{};
-  base::Instant time{};
-  template <class V>
-  void fields(V&& v) {
-    v(seq, hash, time);
-  }
-};
-
-struct ApplianceRecord {  // one, under the id of zeros
-  Id id{};
-  template <class V>
-  void fields(V&& v) {
-    v(id);
-  }
-};
-
-struct ActRecord {  // what officers had carried out: kept, so that it can be verified, and never done again
-  std::string text;
-  struct Signature {
-    std::string officer;
-    base::Bytes signature;
-    base::ByteArray<65> key{};  // as it was then
-    template <class V>
-    void fields(V&& v) {
-      v(officer, signature, key);
-    }
-  };
-  std::vector<Signature> signatures;
-  base::Instant at{};
-  template <class V>
-  void fields(V&& v) {
-    v(text, signatures, at);
-  }
-};
-
 struct ContactUse {  // which subjects one mobile or e-mail was given for, lately
   struct Use {
     SubjectIndex subject{};

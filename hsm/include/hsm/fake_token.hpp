@@ -6,11 +6,11 @@
 
 #include <memory>
 
-#include <hsm/token.hpp>
+#include <hsm/ceremony_token.hpp>
 
 namespace sigillo::hsm {
 
-class FakeToken final : public Token {
+class FakeToken final : public CeremonyToken {
  public:
   enum class Call : std::uint8_t {
     random,
@@ -63,6 +63,11 @@ class FakeToken final : public Token {
   base::Result<void> destroy_data(DataHandle handle) override;
   base::Result<void> self_test() override;
   std::size_t parallelism() const override;
+
+  base::Result<void> generate_open_key(const KeyId& id, KeyType type) override;
+  base::Result<WrappedKey> wrap_open_key(const KeyId& id, const base::Secret& wrapping_key) override;
+  base::Result<KeyRef> unwrap_key(const WrappedKey& key, const base::Secret& wrapping_key) override;
+  base::Result<void> destroy_open_key(const KeyId& id) override;
 
  private:
   class Impl;

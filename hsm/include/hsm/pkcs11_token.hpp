@@ -9,7 +9,7 @@
 
 #include <base/clock.hpp>
 #include <base/secret.hpp>
-#include <hsm/token.hpp>
+#include <hsm/ceremony_token.hpp>
 
 namespace sigillo::hsm {
 
@@ -47,7 +47,7 @@ struct ModuleReport {
   std::vector<Quirk> quirks;
 };
 
-class Pkcs11Token final : public Token {
+class Pkcs11Token final : public CeremonyToken {
  public:
   // Loads, finds the token, logs in as CKU_USER. Errc::credential is final: the caller must not try the PIN
   // again (A9).
@@ -75,6 +75,11 @@ class Pkcs11Token final : public Token {
   base::Result<void> self_test() override;
   TokenState state() const override;
   std::size_t parallelism() const override;
+
+  base::Result<void> generate_open_key(const KeyId& id, KeyType type) override;
+  base::Result<WrappedKey> wrap_open_key(const KeyId& id, const base::Secret& wrapping_key) override;
+  base::Result<KeyRef> unwrap_key(const WrappedKey& key, const base::Secret& wrapping_key) override;
+  base::Result<void> destroy_open_key(const KeyId& id) override;
 
  private:
   class Impl;

@@ -56,6 +56,8 @@ class Context {
 std::string sentence(const base::Error& error);
 
 void add_audit(CLI::App& app, Context& context);
+void add_channel(CLI::App& app, Context& context);
+void add_key_commands(CLI::App& app, Context& context);
 void add_officer(CLI::App& app, Context& context);
 void add_state(CLI::App& app, Context& context);  // status, seal, unseal
 void add_dev_init(CLI::App& app, Context& context);

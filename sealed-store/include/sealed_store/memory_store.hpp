@@ -17,6 +17,8 @@ class MemoryStore final : public Store {
   std::vector<std::pair<GuardKey, GuardValue>> guards_of(std::uint16_t block) const override;
   base::Result<std::vector<DueRecord>> due(std::uint8_t queue, base::Instant now, std::size_t limit) override;
   base::Result<std::vector<DueRecord>> due_at(std::uint8_t queue, base::Instant due) override;
+  base::Result<std::vector<RecordKey>> scan(const std::optional<RecordKey>& after,
+                                            std::size_t limit) override;
   base::Task<base::Result<ChargedAttempt>> charge(Charge charge) override;
   base::Task<base::Result<Committed>> settle(ChargedAttempt attempt, Changes changes) override;
   void refund(ChargedAttempt attempt, Event event) override;

@@ -19,6 +19,10 @@ class RecordSealer {
   // At least one key; the highest id seals.
   explicit RecordSealer(std::map<std::uint16_t, base::Secret> keys);
 
+  // Which key a sealed record names; 0 for what is of no such shape.
+  static std::uint16_t key_of(base::ByteView sealed);
+  std::size_t keys() const { return keys_.size(); }
+
   base::Bytes seal(const RecordKey& key, base::ByteView plaintext) const;
   // Errc::corrupt where the tag does not hold, the shape is wrong, or the key id is not known.
   base::Result<base::Secret> open(const RecordKey& key, base::ByteView sealed) const;

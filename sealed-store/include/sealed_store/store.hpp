@@ -77,7 +77,8 @@ struct Changes {
   std::vector<Event> events;
   std::vector<Put> puts;
   std::vector<RecordKey> erases;
-  bool witnessed = true;  // false only for a settle that changes nothing but counts
+  std::vector<Replacement> replacements;  // after the puts; a key that these name is not for a replacement
+  bool witnessed = true;                  // false only for a settle that changes nothing but counts
   void add(Changes more);
 };
 
@@ -109,6 +110,10 @@ class Store {
   // Records of a queue that are due at exactly that moment: a queue nobody waits in is an index. A hint as
   // well.
   virtual base::Result<std::vector<DueRecord>> due_at(std::uint8_t queue, base::Instant due) = 0;
+
+  // Every record, in an order of the store's own that does not change; from behind `after`. A hint, as due().
+  virtual base::Result<std::vector<RecordKey>> scan(const std::optional<RecordKey>& after,
+                                                    std::size_t limit) = 0;
 
   virtual base::Task<base::Result<ChargedAttempt>> charge(Charge charge) = 0;
   // The outcome of an evaluated attempt, with all that it changes.

@@ -28,6 +28,14 @@ struct Put {
   base::Instant due{};
 };
 
+// Another sealed form of the same record (under a newer key): taken only where the record still is
+// `expected`, with the queue and time that it has; else it is left as it is.
+struct Replacement {
+  RecordKey key;
+  base::Bytes expected;
+  base::Bytes sealed;
+};
+
 struct GuardKey {
   SubjectIndex subject{};
   std::uint8_t counter = 0;  // the caller's: PIN, contacts, health card

@@ -55,7 +55,8 @@ struct Pruning : ::testing::TestWithParam<Disk> {
   }
   ExportCheck::Keys keys() {
     ExportCheck::Keys out;
-    for (const auto& key : world.engine().context().keys.published) out.push_back(key.key);
+    const auto ring = world.engine().context().keys();
+    for (const auto& key : ring->published) out.push_back(key.key);
     return out;
   }
   ExportReport check(const std::vector<std::string>& files) {
@@ -129,7 +130,7 @@ TEST_P(Pruning, AnOrdinaryCheckpointIsNoBeginning) {
   for (const auto& entry : world.entries(at)) text += entry_json(entry) + '\n';
   const auto end = world.call(Role::auditor, GetCheckpoint{});
   text += entry_json(world.entries(world.store().head().seq - 1).front()) + '\n';
-  text += checkpoint_line(end.as<Checkpoint>()->note, key_set(world.engine().context().keys)) + '\n';
+  text += checkpoint_line(end.as<Checkpoint>()->note, key_set(*world.engine().context().keys())) + '\n';
   const auto report = check({spit("cut.jsonl", text)});
   EXPECT_EQ(report.verdict, ExportVerdict::altered);
   EXPECT_NE(report.detail.find("not the end of a segment"), std::string::npos) << report.detail;

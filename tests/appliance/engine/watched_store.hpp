@@ -51,6 +51,10 @@ class WatchedStore final : public sealed_store::Store {
     return behind_.prune(std::move(base), std::move(event));
   }
   sealed_store::LedgerBase ledger_base() const override { return behind_.ledger_base(); }
+  base::Result<std::vector<sealed_store::RecordKey>> scan(const std::optional<sealed_store::RecordKey>& after,
+                                                          std::size_t limit) override {
+    return behind_.scan(after, limit);
+  }
   base::Task<base::Result<sealed_store::ChargedAttempt>> charge(sealed_store::Charge charge) override {
     if (refuses()) co_return refusal();
     ++charges_;

@@ -143,43 +143,19 @@ void World::start() {
     behind = file_.get();
   }
   watched_ = std::make_unique<WatchedStore>(*behind);
-  std::map<std::uint16_t, base::Secret> record_keys;
-  record_keys.emplace(std::uint16_t{1}, derive(token, "sigillo/record/v1", "1"));
-  sealer_ = std::make_unique<sealed_store::RecordSealer>(std::move(record_keys));
-  idempotency_key_ = derive(token, "sigillo/idempotency/v1");
-  keys_ = {*token.find_key({KeyLabels::index, 1}),
-           *token.find_key({KeyLabels::receipt, 1}),
-           *token.find_key({KeyLabels::ledger, 1}),
-           "sigillo.receipt-v1",
-           "sigillo.ledger-v1",
-           {}};
-  for (const auto& [kid, key] :
-       {std::pair(keys_.receipt_kid, keys_.receipt), {keys_.ledger_kid, keys_.ledger}})
-    keys_.published.push_back({kid, *base::EcPublicKey::from_point(*token.public_key(key))});
+  auto keys = find_keys(token, *KeyRegister::read(token));
+  if (!keys) std::abort();
+  ring_.replace(std::move(*keys));
   dispatcher_ = std::make_unique<hsm::Dispatcher>(
       held, hsm::DispatcherOptions{.workers = workers, .deadline = deadline});
-  verifier_ = std::make_unique<Verifier>(
-      *dispatcher_, std::map<std::uint16_t, hsm::KeyRef>{{1, *token.find_key({KeyLabels::verifier, 1})}},
-      config.policy.verifier.pbkdf2_iterations);
+  verifier_ = std::make_unique<Verifier>(*dispatcher_, ring_, config.policy.verifier.pbkdf2_iterations);
   messages_ = std::make_unique<Messages>(Messages::built_in());
   queue_ = std::make_unique<SubjectQueue>(*dispatcher_);
   std::vector<Channel> channels;
   for (const auto& desk : desks_) channels.push_back(desk.channel);
   channels_.set(std::move(channels));
   engine_ = std::make_unique<Engine>(
-      Context{config,
-              clock,
-              *dispatcher_,
-              *watched_,
-              *sealer_,
-              keys_,
-              *verifier_,
-              *messages_,
-              channels_,
-              *queue_,
-              idempotency_key_,
-              {},
-              sealer_->seal(record_key(Table::subject, Id{}), codec::encode(SubjectRecord{}))});
+      Context{config, clock, *dispatcher_, *watched_, ring_, *verifier_, *messages_, channels_, *queue_, {}});
 }
 
 void World::stop() {
@@ -191,7 +167,7 @@ void World::stop() {
 
 ChannelPtr World::channel(Role role) const {
   const std::string role_name(name(role));
-  return channels_.find(role, role_name, base::sha256({base::view(role_name)}));
+  return channels_.find(role, role_name, base::sha256({base::view(role_name)}), clock.now());
 }
 
 base::Task<Reply> World::begin(Role role, Request request, Render render, std::optional<Idempotency> key) {

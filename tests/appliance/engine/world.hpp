@@ -84,6 +84,7 @@ class World {
   WatchedStore& store() { return *watched_; }
   sealed_store::MemoryStore& memory() { return *memory_; }
   hsm::Dispatcher& dispatcher() { return *dispatcher_; }
+  KeyRing& ring() { return ring_; }
   ChannelPtr channel(Role role) const;
   base::Task<Reply> begin(Role role, Request request, Render render, std::optional<Idempotency> key = {});
   Outcome call(Role role, Request request, std::optional<std::string> key = {}, std::string body = "body");
@@ -137,9 +138,7 @@ class World {
   std::unique_ptr<sealed_store::Store> file_;
   std::unique_ptr<WatchedStore> watched_;
   std::unique_ptr<hsm::Dispatcher> dispatcher_;
-  std::unique_ptr<sealed_store::RecordSealer> sealer_;
-  base::Secret idempotency_key_;
-  Keys keys_;
+  KeyRing ring_;
   std::unique_ptr<Verifier> verifier_;
   std::unique_ptr<Messages> messages_;
   ChannelRegistry channels_;

@@ -1,4 +1,4 @@
-#include <provisioning/certificate.hpp>
+#include <appliance/certificate.hpp>
 
 #include <openssl/bio.h>
 #include <openssl/ec.h>
@@ -8,15 +8,17 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-#include <provisioning/command.hpp>
+#include <appliance/assembly.hpp>
 
-namespace sigillo::provisioning {
+namespace sigillo::appliance {
 namespace {
 
 struct OpensslFree {
   void operator()(BIO* bio) const { BIO_free_all(bio); }
   void operator()(BIGNUM* number) const { BN_free(number); }
   void operator()(X509_EXTENSION* extension) const { X509_EXTENSION_free(extension); }
+  void operator()(X509_REQ* request) const { X509_REQ_free(request); }
+  void operator()(GENERAL_NAMES* names) const { GENERAL_NAMES_free(names); }
   void operator()(unsigned char* der) const { OPENSSL_free(der); }
 };
 template <class T>
@@ -108,15 +110,15 @@ base::Result<Certificate> issue_server(Issuer issuer, EVP_PKEY* key, const std::
                {NID_authority_key_identifier, "keyid:always"}});
 }
 
-base::Result<Certificate> issue_channel(Issuer issuer, EVP_PKEY* key, appliance::Role role,
-                                        const std::string& name, Validity validity) {
+base::Result<Certificate> issue_channel(Issuer issuer, EVP_PKEY* key, Role role, const std::string& name,
+                                        Validity validity) {
   const std::string common_name =
-      std::string(appliance::name(role)) + ' ' + name;  // for people; never an identity
+      std::string(sigillo::appliance::name(role)) + ' ' + name;  // for people; never an identity
   return make(issuer, key, common_name, validity,
               {{NID_basic_constraints, "critical,CA:FALSE"},
                {NID_key_usage, "critical,digitalSignature"},
                {NID_ext_key_usage, "clientAuth"},
-               {NID_subject_alt_name, "URI:" + appliance::channel_uri(role, name)},
+               {NID_subject_alt_name, "URI:" + channel_uri(role, name)},
                {NID_subject_key_identifier, "hash"},
                {NID_authority_key_identifier, "keyid:always"}});
 }
@@ -156,4 +158,92 @@ base::Result<base::Secret> to_pem(EVP_PKEY& key) {
   return base::Secret(base::view({data, static_cast<std::size_t>(size)}));
 }
 
-}  // namespace sigillo::provisioning
+base::Result<base::Digest> key_digest(EVP_PKEY& key) {
+  unsigned char* der = nullptr;
+  const int size = i2d_PUBKEY(&key, &der);
+  const Owned<unsigned char> owned(der);
+  if (size <= 0) return failed("a public key could not be encoded");
+  return base::sha256({{der, static_cast<std::size_t>(size)}});
+}
+
+base::Result<std::vector<Certificate>> certificates_of(std::string_view pem) {
+  const Owned<BIO> memory(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  std::vector<Certificate> out;
+  for (;;) {
+    Certificate one(PEM_read_bio_X509(memory.get(), nullptr, nullptr, nullptr));
+    if (one == nullptr) break;
+    out.push_back(std::move(one));
+  }
+  ERR_clear_error();
+  if (out.empty()) return failed("there is no certificate in the file");
+  return out;
+}
+
+base::Result<std::string> names_of(X509& certificate) {
+  const Owned<GENERAL_NAMES> names(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(&certificate, NID_subject_alt_name, nullptr, nullptr)));
+  std::string out;
+  for (int i = 0; names != nullptr && i < sk_GENERAL_NAME_num(names.get()); ++i) {
+    const GENERAL_NAME* one = sk_GENERAL_NAME_value(names.get(), i);
+    const auto* text = one->type == GEN_DNS     ? one->d.dNSName
+                       : one->type == GEN_IPADD ? one->d.iPAddress
+                                                : nullptr;
+    if (text == nullptr) continue;
+    const auto* data = ASN1_STRING_get0_data(text);
+    const int size = ASN1_STRING_length(text);
+    if (!out.empty()) out += ',';
+    if (one->type == GEN_DNS) {
+      out += "DNS:" + std::string(reinterpret_cast<const char*>(data), static_cast<std::size_t>(size));
+    } else if (size == 4) {
+      out += "IP:" + std::to_string(data[0]) + '.' + std::to_string(data[1]) + '.' + std::to_string(data[2]) +
+             '.' + std::to_string(data[3]);
+    } else if (size == 16) {
+      out += "IP:";
+      for (int at = 0; at < size; at += 2) out += (at == 0 ? "" : ":") + base::to_hex({data + at, 2});
+    }
+  }
+  if (out.empty()) return failed("the server's certificate names no host");
+  return out;
+}
+
+std::string common_name_of(X509& certificate) {
+  char text[128] = {};
+  const int size =
+      X509_NAME_get_text_by_NID(X509_get_subject_name(&certificate), NID_commonName, text, sizeof text);
+  return size > 0 ? std::string(text, static_cast<std::size_t>(size)) : std::string();
+}
+
+base::Instant expires(X509& certificate) {
+  std::tm end{};
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(&certificate), &end) != 1) return {};
+  return {static_cast<std::int64_t>(timegm(&end)) * 1000};
+}
+
+base::Result<PrivateKey> key_of_request(std::string_view pem) {
+  const Owned<BIO> memory(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  const Owned<X509_REQ> request(PEM_read_bio_X509_REQ(memory.get(), nullptr, nullptr, nullptr));
+  if (request == nullptr) return failed("the file is no certificate request (PKCS #10, PEM)");
+  PrivateKey key(X509_REQ_get_pubkey(request.get()));
+  if (key == nullptr || X509_REQ_verify(request.get(), key.get()) != 1)
+    return failed("the request is not signed by its own key");
+  char curve[32] = {};
+  if (EVP_PKEY_get_utf8_string_param(key.get(), "group", curve, sizeof curve, nullptr) != 1 ||
+      (std::string_view(curve) != "prime256v1" && std::string_view(curve) != "secp384r1"))
+    return failed("the request's key is not on P-256 or P-384");
+  return key;
+}
+
+base::Result<std::string> make_request(EVP_PKEY& key) {
+  const Owned<X509_REQ> request(X509_REQ_new());
+  if (request == nullptr || X509_REQ_set_version(request.get(), 0) != 1 ||
+      X509_REQ_set_pubkey(request.get(), &key) != 1 || X509_REQ_sign(request.get(), &key, EVP_sha256()) == 0)
+    return failed("a request could not be made");
+  const Owned<BIO> memory(BIO_new(BIO_s_mem()));
+  if (memory == nullptr || PEM_write_bio_X509_REQ(memory.get(), request.get()) != 1)
+    return failed("a request could not be written as PEM");
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(memory.get(), &data);
+  return std::string(data, static_cast<std::size_t>(size));
+}
+
+}  // namespace sigillo::appliance
