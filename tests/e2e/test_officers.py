@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import http.client
 import json
 import os
 import pty
@@ -9,6 +10,7 @@ import select
 import shutil
 import socket
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 
@@ -288,7 +290,45 @@ def test_the_service_managers_credential_goes_first(fresh):
     served(fresh)
 
 
+def test_sealed_under_load_every_answer_is_right_or_sealed(fresh, town):
+    """Four channels verify without a pause while it is sealed and opened, three times."""
+    citizens = [fresh.active(town.citizen()) for _ in range(4)]
+    ended, said = threading.Event(), [[] for _ in citizens]
+
+    def verify(citizen, answers):
+        channel = fresh.channel("portal")
+        while not ended.is_set():
+            try:
+                answer = channel.post("/v1/verifications", {"subject": citizen.subject, "pin": citizen.pin}, status=(200, 503))
+                answers.append(answer.outcome if answer.status == 200 else answer.code)
+            except (OSError, http.client.HTTPException):
+                answers.append("closed")  # before a handshake: nothing was asked
+        channel.close()
+
+    threads = [threading.Thread(target=verify, args=pair) for pair in zip(citizens, said)]
+    for thread in threads:
+        thread.start()
+    for _ in range(3):
+        before = [len(answers) for answers in said]
+        eventually(lambda: all("verified" in answers[n:] for answers, n in zip(said, before)), what="an answer to each")
+        assert fresh.ask("seal")[0] == 0
+        assert fresh.ask("unseal", "--pin-file", str(fresh.directory / "token-pin"))[0] == 0
+    ended.set()
+    for thread in threads:
+        thread.join()
+    seen = {answer for answers in said for answer in answers}
+    assert seen <= {"verified", "sealed", "closed"} and "verified" in seen, seen
+    for citizen in citizens:
+        assert fresh.status(citizen)["state"] == "active" and not fresh.status(citizen)["locked"]
+
+
 # ---- held
+
+
+def test_nothing_is_accepted_that_nothing_is_held_for(appliance):
+    code, said = appliance.ask("unseal", "--accept-unclean-stops", *appliance.officers("anna"), check=False)
+    assert code == 1 and "not held" in said["what"]
+
 
 
 def test_a_loosened_policy_waits_for_two_officers(fresh):

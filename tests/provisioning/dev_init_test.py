@@ -86,10 +86,10 @@ class MadeOnce(unittest.TestCase):
         self.assertEqual(before, after)
 
     def test_secrets_are_for_their_owner_only(self):
-        for path in ["token-pin", *(f"channels/{role}/key.pem" for role in ROLES),
+        for path in ["token-pin", *(f"officers/{name}.{kind}" for name in ("anna", "bruno") for kind in ("key", "password")), *(f"channels/{role}/key.pem" for role in ROLES),
                      *(f"channels/{role}/delivery.jwk" for role in (*COURIERS, "branch", "contact-centre"))]:
             self.assertEqual(mode(self.folder, path), 0o600, path)
-        for path in ("", "token", "store", "channels"):
+        for path in ("", "token", "store", "channels", "officers"):
             self.assertEqual(mode(self.folder, path), 0o700, path)
         self.assertNotIn(read(self.folder, "token-pin"), self.made.stdout + self.made.stderr)
 
