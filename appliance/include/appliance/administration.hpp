@@ -47,7 +47,7 @@ std::optional<unsigned> officers_needed(std::string_view action);
 class Administration {
  public:
   Administration(Host& host, const base::Clock& clock)
-      : host_(host), clock_(clock), shares_(host.config().hsm.token_label) {}
+      : host_(host), clock_(clock), shares_(host.config().audit.issuer) {}
   ActionOutcome perform(AdminRequest request, const Progress& progress);
   // Asked now and then: custodians who went away leave nothing behind.
   void forget_old_shares() { shares_.forget_if_old(clock_.now()); }

@@ -22,7 +22,7 @@ struct ShareVerdict {
 
 class ShareDesk {
  public:
-  // `appliance` as the ceremony named it: the token's label.
+  // `appliance` as the ceremony named it: audit.issuer, for tokens are exchanged.
   explicit ShareDesk(std::string appliance)
       : appliance_(std::move(appliance)), collector_(std::string_view(appliance_)) {}
   ShareVerdict add(const base::Secret& typed, base::Instant now);
