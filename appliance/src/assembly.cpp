@@ -125,8 +125,8 @@ base::Result<std::optional<sealed_store::Head>> recorded_head(hsm::Token& token,
   // failure.
   constexpr int kLooks = 16;
   Anchor anchor(token, config.node);
-  auto head = anchor.recorded();
-  for (int look = 1; !head && look < kLooks; ++look) head = anchor.recorded();
+  auto head = anchor.newest();
+  for (int look = 1; !head && look < kLooks; ++look) head = anchor.newest();
   return head;
 }
 
@@ -139,7 +139,7 @@ base::Result<void> found_store(const Config& config, hsm::Token& token, const st
   SIGILLO_TRY(auto file_keys, store_keys(token, registered.active(KeyLabels::store)->version));
   const auto options = options_of(config);
   SIGILLO_CHECK(sealed_store::SqlCipherStore::create(options, file_keys));
-  Anchor anchor(token, config.store.node);
+  Anchor anchor(token, config.store.node, Anchor::Use::founding);
   SIGILLO_TRY(const auto store, sealed_store::SqlCipherStore::open(options, std::move(file_keys), anchor));
   sealed_store::Changes changes;
   for (const auto& channel : channels) {

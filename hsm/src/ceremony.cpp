@@ -98,7 +98,7 @@ base::Result<void> Pkcs11Token::generate_open_key(const KeyId& id, KeyType type)
       return base::Error(Errc::already_exists, "a key of this label and version is there");
     return generate_key_objects(lease, open_name(id), type, Closing::open);
   };
-  return impl_->with_objects(Retry::only_if_nothing_was_done, work);
+  return impl_->change_objects(work);
 }
 
 base::Result<WrappedKey> Pkcs11Token::wrap_open_key(const KeyId& id, const base::Secret& wrapping_key) {
@@ -123,7 +123,7 @@ base::Result<KeyRef> Pkcs11Token::unwrap_key(const WrappedKey& key, const base::
     const auto unwrap_it = [&](CK_OBJECT_HANDLE wrapping) { return unwrap(lease, wrapping, key); };
     return under_wrapping_key(lease, wrapping_key, unwrap_it);
   };
-  SIGILLO_CHECK(impl_->with_objects(Retry::only_if_nothing_was_done, work));
+  SIGILLO_CHECK(impl_->change_objects(work));
   auto ref = find_key(key.id);
   auto value = ref ? check_value(*this, *ref, key.type) : base::Result<base::Bytes>(ref.error());
   if (value && *value == key.check_value) return ref;
@@ -134,7 +134,7 @@ base::Result<KeyRef> Pkcs11Token::unwrap_key(const WrappedKey& key, const base::
 
 base::Result<void> Pkcs11Token::destroy_open_key(const KeyId& id) {
   const auto work = [&](Lease& lease) { return destroy_key_objects(lease, open_name(id)); };
-  return impl_->with_objects(Retry::only_if_nothing_was_done, work);
+  return impl_->change_objects(work);
 }
 
 }  // namespace sigillo::hsm

@@ -104,6 +104,21 @@ base::Result<void> Connection::reopen(std::uint64_t generation) {
   return done;
 }
 
+base::Result<void> Connection::restart(const std::function<void()>& between) {
+  const std::lock_guard lock(recovery_);
+  SIGILLO_CHECK(admit());
+  if (!pool_.drain(options_.session_wait)) return base::Error(Errc::unavailable, "a call does not come back");
+  pool_.close_sessions();
+  module_->finalize();
+  between();
+  auto done = module_->initialize(options_.init_arguments);
+  if (done) done = connect();
+  if (!done && !done.error().is(Errc::credential))
+    go_down("loading the module anew failed", done.error().raw());
+  pool_.resume();
+  return done;
+}
+
 // GENERAL_ERROR and its kin blame nobody: a bad record gives it as well as a dead device (SoftHSM2 on
 // tampered GCM). One call that must succeed tells them apart, so that a bad request cannot switch the
 // appliance off.

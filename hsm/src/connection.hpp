@@ -7,6 +7,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <thread>
 
 #include <base/secret.hpp>
@@ -41,6 +42,9 @@ class Connection {
       if (!recovered || again || !harmless) return result;
     }
   }
+
+  // The module and everything in it anew, though nothing is wrong; `between` while nobody is inside.
+  base::Result<void> restart(const std::function<void()>& between);
 
   std::size_t parallelism() const { return pool_.limit(); }
   CK_SLOT_ID slot() const { return pool_.slot(); }

@@ -1,6 +1,8 @@
 // The parts of a Pkcs11Token, in the order in which they are built and taken down. Thread rule: as Token.
 #pragma once
 
+#include <atomic>
+
 #include "connection.hpp"
 #include "data_objects.hpp"
 #include "key_table.hpp"
@@ -20,11 +22,18 @@ class Pkcs11Token::Impl {
     };
     return connection->call(retry, locked);
   }
+  // The same for what makes or destroys objects on the token.
+  template <class Work>
+  auto change_objects(Work&& work) -> decltype(work(std::declval<Lease&>())) {
+    changed = true;
+    return with_objects(Retry::only_if_nothing_was_done, work);
+  }
 
   std::unique_ptr<Connection> connection;
   std::mutex objects;  // searches, creation and destruction of objects: see objects.hpp
   KeyTable keys;
-  DataTable data;  // under objects
+  DataTable data;                    // under objects
+  std::atomic<bool> changed{false};  // the token by us, since the module was loaded
 };
 
 }  // namespace sigillo::hsm

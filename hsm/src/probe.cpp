@@ -129,7 +129,7 @@ base::Result<ModuleReport> Pkcs11Token::probe() {
   SIGILLO_TRY(out.mechanisms, mechanisms());
   const auto work = [this](Lease& lease) { return probe_token(lease, impl_->connection->slot()); };
   SIGILLO_TRY(out.quirks, impl_->connection->call(Retry::idempotent, work));
-  SIGILLO_TRY(auto data, impl_->with_objects(Retry::only_if_nothing_was_done, probe_data));
+  SIGILLO_TRY(auto data, impl_->change_objects(probe_data));
   append(out.quirks, std::move(data));
   SIGILLO_TRY(auto check_value, impl_->with_objects(Retry::idempotent, probe_check_value));
   out.quirks.push_back(std::move(check_value));

@@ -1,10 +1,15 @@
 /* The guess limit of one subject under crash, rollback and a second copy: what docs/GUESS_LIMIT.md argues, for spin to search.
  *
  * A store is named by its ledger's head, and a head is a node of a tree: two continuations of one ledger are two
- * nodes with one parent, as two entries with one `prev` have two hashes. The HSM holds a set of anchors (epoch, head).
- * Two copies of the appliance run the same steps. At any step a copy may be killed; at any start its disk may hold any
- * store that any disk ever held: its own of some time ago, or the other's. The attacker wins if more than LIMIT
- * comparisons ever run. One call to the HSM, and one commit of the store, is one step.
+ * nodes with one parent, as two entries with one `prev` have two hashes. The HSM holds a set of objects (kind, epoch,
+ * head): anchors, and the claims of copies that mean to take over. Two copies of the appliance run the same steps. At any
+ * step a copy may be killed; at any start its disk may hold any store that any disk ever held: its own of some time ago,
+ * or the other's. The attacker wins if more than LIMIT comparisons ever run. One call to the HSM, and one commit of the
+ * store, is one step. A call that fails, with its effect or without it, is a kill: who does not know what it did starts anew.
+ *
+ * All that is asked of the HSM: a destruction that succeeds once, handles that are not used again, and a list that is
+ * complete for a process that has just opened the token. No later list is believed: SoftHSM2's misses what another
+ * process made (tests/hsm/two_processes_test.cpp).
  *
  * run.py checks the model as it stands, and that each exchange of two steps is found out; see MUTANTS there.
  */
@@ -15,106 +20,132 @@
 #define NODES 3
 #endif
 #ifndef EPOCHS
-#define EPOCHS 3
+#define EPOCHS 4
 #endif
-#define SLOTS 6
+#ifndef SLOTS
+#define SLOTS 7
+#endif
 #define NONE 255
+#define GONE 254
 
 #define STEP(x) if :: atomic { x } :: goto killed fi
-#define FREE (epoch[0] == 0 || epoch[1] == 0 || epoch[2] == 0 || epoch[3] == 0 || epoch[4] == 0 || epoch[5] == 0)
-#define NEWER(a, b) (epoch[a] > epoch[b] || (epoch[a] == epoch[b] && depth[head[a]] >= depth[head[b]]))
+#define FREE (free > 0)
 
-/* The tree of heads; node 0 is the empty ledger. line[n] has a bit for n and for each of its ancestors; charges[n] is the
+/* The tree of heads; node 0 is the founded ledger. line[n] has a bit for n and for each of its ancestors; charges[n] is the
    count that its guard table gives. */
 byte line[NODES], depth[NODES], charges[NODES];
 byte nodes = 1;
 
-byte epoch[SLOTS], head[SLOTS];  /* the HSM's data objects; epoch 0 is a free slot */
-/* What each copy holds a handle of: the object it made last, and those that its last look listed. A handle is never used
-   again (a slot is, and then nobody has one): were it, a late destroy would hit the other's anchor, and the search says so. */
-byte mine[2] = NONE, found[2];
-byte evaluated;
-#ifdef LOCKOUT
+/* The HSM's data objects; epoch 0 is a free slot. */
+byte epoch[SLOTS], head[SLOTS];
+bit claim[SLOTS];
+byte free = SLOTS;
+
+/* What each copy holds a handle of. A handle is never used again: where a slot is, who held the old object's holds GONE. */
+byte coin[2] = NONE, draft[2] = NONE, mine[2] = NONE, found[2];
+bit missed[2];  /* one of `found` is gone */
+bit alone[2];   /* no other copy did anything since this one looked */
 byte up;
+byte evaluated;
+
+#ifdef HANDLES_AGAIN
+#define RENEW(h)
+#else
+#define RENEW(h) if :: h == i -> h = GONE :: else fi
 #endif
 
-inline create(e, h) {
+inline create(k, e, h, handle) {
   d_step {
     i = 0;
-    do
-    :: i < SLOTS && epoch[i] != 0 -> i++
-    :: else -> break
-    od;
-    assert(i < SLOTS);
-    epoch[i] = e; head[i] = h;
+    do :: epoch[i] != 0 -> i++ :: else -> break od;
+    RENEW(coin[0]); RENEW(coin[1]); RENEW(draft[0]); RENEW(draft[1]); RENEW(mine[0]); RENEW(mine[1]);
 #ifndef HANDLES_AGAIN
-    if :: mine[1 - me] == i -> mine[1 - me] = NONE :: else fi;
+    if :: found[0] & (1 << i) -> found[0] = found[0] & ~(1 << i); missed[0] = true :: else fi;
+    if :: found[1] & (1 << i) -> found[1] = found[1] & ~(1 << i); missed[1] = true :: else fi;
 #endif
-    mine[me] = i;
-#ifndef HANDLES_AGAIN
-    found[0] = found[0] & ~(1 << i); found[1] = found[1] & ~(1 << i);
-#endif
-    i = 0;
-    printf("copy %d makes (epoch %d, head %d)\n", me, e, h)
+    claim[i] = k; epoch[i] = e; head[i] = h; free--;
+    handle = i;
+    alone[1 - me] = false;
+    printf("copy %d makes (claim %d, epoch %d, head %d)\n", me, k, e, h);
+    i = 0
   }
 }
 
-inline destroy(slot) { epoch[slot] = 0; head[slot] = 0 }
-inline withdraw() { if :: mine[me] != NONE -> destroy(mine[me]) :: else fi }
-
-/* Anchor::recorded(): `newest` is its head, `top` its epoch. */
-inline recorded() {
+/* C_DestroyObject: ok where the object was there. */
+inline destroy(handle) {
   d_step {
-    i = 0; j = NONE;
-    do
-    :: i < SLOTS ->
-      if
-      :: epoch[i] == 0
-      :: epoch[i] != 0 && j == NONE -> j = i
-      :: epoch[i] != 0 && j != NONE -> if :: NEWER(i, j) -> j = i :: else fi
-      fi;
-      i++
-    :: else -> break
-    od;
-    if :: j == NONE -> newest = NONE; top = 0 :: else -> newest = head[j]; top = epoch[j] fi;
-    i = 0; j = 0;
-    printf("copy %d finds (epoch %d, head %d)\n", me, top, newest)
+    ok = (handle < SLOTS && epoch[handle] != 0);
+    if :: ok -> claim[handle] = 0; epoch[handle] = 0; head[handle] = 0; free++ :: else fi;
+    handle = NONE;
+    alone[1 - me] = false;
+    printf("copy %d destroys: %d\n", me, ok)
   }
 }
 
-/* fenced: while it takes over, by anything newer than what recorded() gave; afterwards by a higher epoch. */
-inline look(taking_over) {
+/* SoftHSM2 writes a new object's file twice, and the second time makes the file anew where another destroyed it between. */
+#ifdef REWRITTEN
+#define REWRITE(k, e, h, handle) \
+  STEP( if :: (handle >= SLOTS || epoch[handle] == 0) && FREE -> create(k, e, h, handle) :: else fi )
+#else
+#define REWRITE(k, e, h, handle)
+#endif
+/* A creation that was reported as failed and was none: made again, and the first one stays. */
+#ifdef MADE_TWICE
+#define MAKE(k, e, h, handle) \
+  STEP( FREE -> create(k, e, h, handle) ); \
+  if :: STEP( FREE -> create(k, e, h, handle) ) :: skip fi; \
+  REWRITE(k, e, h, handle)
+#else
+#define MAKE(k, e, h, handle) \
+  STEP( FREE -> create(k, e, h, handle) ); \
+  REWRITE(k, e, h, handle)
+#endif
+
+#define RANK(s) (epoch[s] * 8 + depth[head[s]] + (1 - claim[s]) * 128)
+
+/* Anchor::recorded(): anchors before claims, then the highest epoch, then the longest ledger. */
+inline look() {
   d_step {
-    i = 0; fenced = false; found[me] = 0;
+    i = 0; j = NONE; top = 0; found[me] = 0; missed[me] = false;
     do
     :: i < SLOTS ->
       if
-      :: i != mine[me] && epoch[i] != 0 ->
+      :: epoch[i] != 0 && i != unseen ->
         found[me] = found[me] | (1 << i);
-        if
-        :: taking_over && (newest == NONE || epoch[i] > top || depth[head[i]] > depth[newest]) -> fenced = true
-        :: !taking_over && epoch[i] > my_epoch -> fenced = true
-        :: else
-        fi
+        if :: epoch[i] > top -> top = epoch[i] :: else fi;
+        if :: j == NONE -> j = i :: j != NONE && RANK(i) > RANK(j) -> j = i :: else fi
       :: else
       fi;
       i++
     :: else -> break
     od;
     i = 0;
-    printf("copy %d looks: fenced %d\n", me, fenced)
+    coin[me] = j;
+    if :: j != NONE -> found[me] = found[me] & ~(1 << j); newest = head[j] :: else -> newest = NONE fi;
+    j = 0; alone[me] = (up == 1); alone[1 - me] = false;
+    printf("copy %d finds head %d, epoch %d\n", me, newest, top)
   }
 }
 
+/* A copy that starts beside no other is never stopped by what others left. */
+#define STOP assert(!alone[me]); goto killed
+
 /* One after the other: a kill may come between any two. */
 inline destroy_found() {
-  i = 0;
   do
-  :: i < SLOTS -> if :: found[me] & (1 << i) -> destroy(i) :: else fi; i++
-  :: i < SLOTS -> goto killed
-  :: else -> break
+  :: atomic {
+      found[me] != 0 && !missed[me] ->
+      d_step { j = 0; do :: !(found[me] & (1 << j)) -> j++ :: else -> break od; found[me] = found[me] & ~(1 << j) }
+      destroy(j); j = 0;
+      if :: !ok -> missed[me] = true :: else fi
+    }
+  :: atomic { found[me] == 0 || missed[me] -> break }
+  :: goto killed
   od;
-  i = 0; found[me] = 0
+#ifndef NO_FENCING
+  if :: missed[me] -> STOP :: else fi;
+#endif
+  missed[me] = false
 }
 
 inline append(count) {
@@ -125,74 +156,72 @@ inline append(count) {
 
 inline compare() { evaluated++; printf("copy %d compares\n", me); assert(evaluated <= LIMIT) }
 
-/* Anchor::record(): made, looked round, and only then the old ones destroyed. */
-#if defined(DESTROY_FIRST)
-#define RECORD                                              \
-  STEP( look(false); destroy_found(); withdraw() );      \
-  if :: fenced -> goto killed :: else fi;                   \
-  STEP( FREE; create(my_epoch, memory) )
-#elif defined(NO_FENCING)
-#define RECORD                                              \
-  STEP( FREE; create(my_epoch, memory) );                   \
-  STEP( look(false); fenced = false );                      \
-  STEP( destroy_found() )
+#ifdef NO_FENCING
+#define LOST false
 #else
-#define RECORD                                              \
-  STEP( FREE; create(my_epoch, memory) );                   \
-  STEP( look(false) );                                      \
-  if :: fenced -> STEP( withdraw() ); goto killed :: else fi; \
-  STEP( destroy_found() )
+#define LOST !ok
+#endif
+
+/* Anchor::record(): the new one made, then the old one destroyed, which succeeds for one copy alone. */
+#if defined(DESTROY_FIRST)
+#define RECORD                                                       \
+  STEP( destroy(coin[me]) );                                         \
+  if :: LOST -> STOP :: else fi;                                     \
+  MAKE(0, my_epoch, memory, coin[me])
+#else
+#define RECORD                                                       \
+  MAKE(0, my_epoch, memory, draft[me]);                              \
+  STEP( destroy(coin[me]); if :: !(LOST) -> coin[me] = draft[me]; draft[me] = NONE :: else fi );  \
+  if :: LOST -> STOP :: else fi
 #endif
 
 proctype copy(bit me) {
-  byte i, j, newest, top, my_epoch, memory;
-  bool fenced;
+  byte i, j, newest, top, my_epoch, memory, unseen = NONE;
+  bit ok;
 
 off:
-  /* SqlCipherStore::open(), over whatever store there is. */
   atomic {
-    recorded();
-    top < EPOCHS;
+    up++;
+#ifdef LIST_MISSES
+    if :: unseen = NONE :: unseen = 0 :: unseen = 1 :: unseen = 2 fi;
+#endif
+    look();
+    unseen = NONE;
+#ifdef LIST_MISSES
+    if :: newest == NONE -> goto killed :: else fi;
+#endif
+    assert(newest != NONE);
+    if :: top >= EPOCHS -> goto killed :: else fi;
+    my_epoch = top + 1
+  }
+  /* SqlCipherStore::open(), over whatever store there is: behind or beside the anchor is refused, without touching it. Then the claim. */
+  atomic {
     memory = 0;
     do :: memory + 1 < nodes -> memory++ :: break od;
-    printf("copy %d opens a store of head %d\n", me, memory);
-    my_epoch = top + 1;
-#ifdef LOCKOUT
-    /* Nobody else runs, and yet take_over() would take an old object for a running copy: nobody can ever start. */
-    up++;
-    if
-    :: up == 1 && newest != NONE ->
-      do :: i < SLOTS -> assert(epoch[i] == 0 || depth[head[i]] <= depth[newest]); i++ :: else -> break od;
-      i = 0
-    :: else
-    fi
-#endif
-  }
-#ifdef EPOCH_FIRST
-  STEP( FREE; create(my_epoch, memory) );
-  STEP( look(false); destroy_found() );
-  atomic { recorded() }
-#endif
-  atomic {
-    /* replay(): behind or beside the anchor is refused, without touching it; no anchor allows only the empty ledger. */
-    if
-    :: newest == NONE && memory != 0 -> goto killed
-    :: newest != NONE && !(line[memory] & (1 << newest)) -> goto killed
-    :: else
-    fi
-  }
 #ifndef EPOCH_FIRST
+    if :: !(line[memory] & (1 << newest)) -> goto killed :: else fi;
+#endif
+    printf("copy %d opens a store of head %d\n", me, memory);
+#ifndef NO_CLAIM
+    if :: FREE -> create(1, my_epoch, newest, mine[me]) :: !FREE -> goto killed fi
+#endif
+  }
+#ifndef NO_CLAIM
+  REWRITE(1, my_epoch, newest, mine[me]);
+#endif
   /* Anchor::take_over(). */
-  STEP( FREE; create(my_epoch, memory) );
-#ifdef NO_FENCING
-  STEP( look(true); fenced = false );
-#else
-  STEP( look(true) );
-  if :: fenced -> STEP( withdraw() ); goto killed :: else fi;
+  destroy_found();
+  STEP( destroy(coin[me]) );
+  if :: LOST -> STOP :: else fi;
+  MAKE(0, my_epoch, memory, coin[me]);
+#if !defined(NO_SECOND) && !defined(NO_CLAIM)
+  STEP( destroy(mine[me]) );
+  if :: LOST -> STOP :: else fi;
 #endif
-  STEP( destroy_found() );
+#ifdef EPOCH_FIRST
+  if :: !(line[memory] & (1 << newest)) -> goto killed :: else fi;
 #endif
-  newest = 0; top = 0;
+  newest = 0; top = 0; mine[me] = NONE;
 
 serving:
   /* A guess. The guard in memory says whether there is one left. That the disk is still ours, check_head() finds at the
@@ -216,11 +245,9 @@ serving:
 
 killed:
   atomic {
-    i = 0; j = 0; mine[me] = NONE; newest = 0; top = 0; my_epoch = 0; memory = 0; fenced = false; found[me] = 0;
-    printf("copy %d is down\n", me);
-#ifdef LOCKOUT
-    up--
-#endif
+    i = 0; j = 0; ok = 0; coin[me] = NONE; draft[me] = NONE; mine[me] = NONE; found[me] = 0; missed[me] = false;
+    newest = 0; top = 0; my_epoch = 0; memory = 0; alone[me] = false; up--;
+    printf("copy %d is down\n", me)
   }
   goto off
 }
@@ -228,9 +255,9 @@ killed:
 init {
   atomic {
     line[0] = 1;
-#ifndef ONE_COPY  /* one alone is never locked out; run.py */
+    /* The ceremony founded the store and made the first anchor. */
+    epoch[0] = 1; free--;
     run copy(1);
-#endif
     run copy(0)
   }
 }

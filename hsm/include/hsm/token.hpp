@@ -98,6 +98,10 @@ class Token {
   virtual base::Result<DataHandle> create_data(const std::string& label, base::ByteView value) = 0;
   virtual base::Result<std::vector<DataObject>> list_data(const std::string& label) = 0;
   virtual base::Result<void> destroy_data(DataHandle handle) = 0;
+  // As list_data, and complete, whoever made the objects: the module is loaded anew first where this process
+  // has made or destroyed objects since. SoftHSM2 takes over another process's change of the token unseen
+  // where it changes the token itself, and then shows no list of what the other made.
+  virtual base::Result<std::vector<DataObject>> list_data_anew(const std::string& label) = 0;
 
   // Known answers on every mechanism used, with a session key of a known value (RFC 4231 case 2; ECDSA by
   // verifying what was signed), random (not constant, not zero), and a data object written, read and

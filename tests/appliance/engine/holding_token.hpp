@@ -51,6 +51,9 @@ class HoldingToken final : public hsm::Token {
     return behind_.list_data(label);
   }
   base::Result<void> destroy_data(hsm::DataHandle handle) override { return behind_.destroy_data(handle); }
+  base::Result<std::vector<hsm::DataObject>> list_data_anew(const std::string& label) override {
+    return behind_.list_data_anew(label);
+  }
   base::Result<void> self_test() override { return behind_.self_test(); }
   std::size_t parallelism() const override { return behind_.parallelism(); }
 

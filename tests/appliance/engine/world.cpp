@@ -134,9 +134,10 @@ void World::start() {
     };
     sealed_store::StoreOptions options;
     options.path = config.store.path;
-    if (!std::filesystem::exists(options.path) && !sealed_store::SqlCipherStore::create(options, keys()))
-      std::abort();
-    anchor_ = std::make_unique<Anchor>(token, config.store.node);
+    const bool founding = !std::filesystem::exists(options.path);
+    if (founding && !sealed_store::SqlCipherStore::create(options, keys())) std::abort();
+    anchor_ = std::make_unique<Anchor>(token, config.store.node,
+                                       founding ? Anchor::Use::founding : Anchor::Use::running);
     auto opened = sealed_store::SqlCipherStore::open(options, keys(), *anchor_);
     if (!opened) std::abort();
     file_ = std::move(*opened);
