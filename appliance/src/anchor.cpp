@@ -196,10 +196,11 @@ base::Result<void> Anchor::still_ours(const std::vector<Found>& found) {
 base::Result<void> Anchor::check() {
   const std::lock_guard lock(mutex_);
   if (fenced_) return fence();
-  if (unsure_) return base::ok();  // the next record finds out
-  SIGILLO_TRY(const bool there, is_there(coin_));
-  if (there) return base::ok();
-  unsure_ = true;
+  if (!unsure_) {
+    SIGILLO_TRY(const bool there, is_there(coin_));
+    if (there) return base::ok();
+    unsure_ = true;
+  }
   SIGILLO_TRY(const auto found, settled());
   return still_ours(found);
 }

@@ -149,8 +149,19 @@ class Peer {
     out.token_label = testing::kTokenLabel;
     return out;
   }
-  std::unique_ptr<hsm::Pkcs11Token> real_ =
-      std::move(*hsm::Pkcs11Token::open(options(), testing::user_pin()));
+  // Two that open a SoftHSM2 token in the same instant sometimes meet a file that is half written: a start
+  // that fails, and is made again.
+  static std::unique_ptr<hsm::Pkcs11Token> open() {
+    for (int tries = 1;; ++tries) {
+      auto opened = hsm::Pkcs11Token::open(options(), testing::user_pin());
+      if (opened) return std::move(*opened);
+      if (tries < 500) continue;
+      std::fprintf(stderr, "not opened: %u, 0x%lx, %s\n", static_cast<unsigned>(opened.error().number()),
+                   opened.error().raw(), opened.error().detail());
+      std::abort();
+    }
+  }
+  std::unique_ptr<hsm::Pkcs11Token> real_ = open();
   MortalToken token_{*real_};
   std::unique_ptr<Anchor> anchor_;
   std::map<std::string, hsm::DataHandle> handles_;
