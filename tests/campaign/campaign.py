@@ -457,13 +457,11 @@ class Campaign:
                 "disk_fails_and_it_is_killed": 3, "clock_jumps": 2, "power_cut": 4, "rolled_back": 4, "one_old_page": 2,
                 "files_exchanged_while_it_runs": 2, "run_twice": 1}
 
-    def weights(self, seconds, only):
-        """Second copies are for the long form: on SoftHSM2 they show the known guess too many (docs/GUESS_LIMIT.md)."""
-        left_out = "run_twice" if seconds <= SHORT_S else None
-        return {name: weight for name, weight in self.events().items() if name == only or (only is None and name != left_out)}
+    def weights(self, only):
+        return {name: weight for name, weight in self.events().items() if only in (None, name)}
 
     def run(self, seconds, only=None):
-        weights = self.weights(seconds, only)
+        weights = self.weights(only)
         names, deadline, rounds = list(weights), time.monotonic() + seconds, 0
         while time.monotonic() < deadline and not self.books.violations:
             name = names[rounds] if rounds < len(names) else self.dice.choices(names, list(weights.values()))[0]
