@@ -1,6 +1,7 @@
 // sigillod: the appliance's server. This file composes; what it composes is in the libraries.
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -119,12 +120,15 @@ void reload(api::Server& server) {
 void serve(api::Server& server, appliance::Host& host, appliance::Administration& administration,
            const appliance::Config& config) {
   constexpr base::Duration kPause = base::seconds(2);  // while the HSM is away
-  constexpr base::Duration kRound = base::seconds(30);
+  const auto beat = api::heartbeat();
+  const base::Duration round = std::min(base::seconds(30), beat.value_or(base::seconds(30)));
   bool settled = try_unseal(host, config);
   api::give_up_privileges();        // the module is loaded, or an officer will have it loaded so
   api::tell_supervisor("READY=1");  // it serves, or says that it is sealed
   for (;;) {
-    const int signal = api::wait_for_signal(settled ? kRound : kPause);
+    const int signal = api::wait_for_signal(settled ? round : kPause);
+    // Only while both sides move: a supervisor that hears nothing starts another one.
+    if (beat && server.beat() && !host.hangs()) api::tell_supervisor("WATCHDOG=1");
     if (signal == 0) {
       administration.forget_old_shares();
       settled = settled || host.standing() != appliance::Standing::sealed || try_unseal(host, config);

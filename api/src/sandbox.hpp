@@ -1,7 +1,10 @@
 // What the process gives up once it serves, and what it tells its supervisor. Thread rule: main thread.
 #pragma once
 
+#include <optional>
 #include <string>
+
+#include <base/clock.hpp>
 
 namespace sigillo::api {
 
@@ -14,6 +17,9 @@ namespace sigillo::api {
 void give_up_privileges();
 
 // One datagram to $NOTIFY_SOCKET, as sd_notify(3) describes it; nothing where there is none. Never fails.
-void tell_supervisor(const std::string& state);  // "READY=1", "RELOADING=1", "STOPPING=1"
+void tell_supervisor(const std::string& state);  // "READY=1", "RELOADING=1", "STOPPING=1", "WATCHDOG=1"
+// How often a supervisor with a watchdog wants to hear from us: half of its patience. Nothing where it has
+// none.
+std::optional<base::Duration> heartbeat();
 
 }  // namespace sigillo::api

@@ -146,6 +146,7 @@ struct Server::Parts {
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   std::optional<tcp::acceptor> channels, monitor;
   std::uint16_t port = 0, monitor_port = 0;
+  std::atomic<bool> beaten = true;
   std::vector<std::thread> threads;
   std::unique_ptr<HttpsPost> post;  // until start()
   std::unique_ptr<CheckpointPush> push;
@@ -232,6 +233,13 @@ base::Result<void> Server::use_key(EVP_PKEY* key) {
   core.options.key = key;
   core.tls_context = key != nullptr ? std::move(fresh) : TlsContext();
   return base::ok();
+}
+
+bool Server::beat() {
+  Parts& parts = *parts_;
+  if (!parts.beaten.exchange(false)) return false;
+  asio::post(parts.io, [&parts] { parts.beaten = true; });
+  return true;
 }
 
 std::uint16_t Server::port() const {

@@ -103,6 +103,13 @@ std::vector<std::string> Host::reasons() const {
   return reasons_;
 }
 
+bool Host::hangs() const {
+  const auto lease = enter(Standing::held);
+  if (!lease) return false;
+  const auto load = lease->assembly().parts().dispatcher->load();
+  return load.stuck >= load.workers;
+}
+
 bool Host::closing() const {
   const std::lock_guard lock(mutex_);
   return closing_;

@@ -63,10 +63,10 @@ class Process(unittest.TestCase):
         self.socket.settimeout(60)
         self.addCleanup(self.socket.close)
 
-    def start(self, address):
+    def start(self, address, **more):
         self.socket.bind(address.replace("@", "\0", 1))
         self.server = subprocess.Popen([BIN / "sigillod", "--config", self.folder / "sigillo.toml"], stdout=subprocess.PIPE,
-                                       stderr=subprocess.DEVNULL, text=True, env=os.environ | {"NOTIFY_SOCKET": address})
+                                       stderr=subprocess.DEVNULL, text=True, env=os.environ | {"NOTIFY_SOCKET": address} | more)
         self.addCleanup(self.server.stdout.close)
         self.addCleanup(self.server.wait)
         self.addCleanup(self.server.kill)
@@ -84,6 +84,20 @@ class Process(unittest.TestCase):
         self.server.send_signal(signal.SIGTERM)
         self.assertIn("STOPPING=1", self.said())
         self.assertEqual(self.server.wait(60), 0)
+
+    def test_a_watchdog_hears_it_while_it_moves_and_not_while_it_does_not(self):
+        self.start(str(pathlib.Path(self.temporary.name) / "notify"), WATCHDOG_USEC="400000")
+        self.assertIn("READY=1", self.said())
+        for _ in range(3):
+            self.assertIn("WATCHDOG=1", self.said())
+        self.server.send_signal(signal.SIGSTOP)
+        self.socket.settimeout(1)
+        with self.assertRaises(TimeoutError):
+            while True:
+                self.said()  # what was on its way
+        self.server.send_signal(signal.SIGCONT)
+        self.socket.settimeout(60)
+        self.assertIn("WATCHDOG=1", self.said())
 
     def test_an_abstract_socket_will_do_and_nobody_inherits_it(self):
         self.start(f"@sigillo-test-{os.getpid()}")
