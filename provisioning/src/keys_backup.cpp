@@ -20,7 +20,7 @@ using appliance::KeyBackup;
 constexpr std::size_t kBackupMax = 1024 * 1024;
 
 constexpr const char* kFooter =
-    "A key is used only once it is backed up. In this order, on an appliance that runs or not:\n"
+    "A key is used only once it is backed up. Examples, in this order, on an appliance that runs or not:\n"
     "  sigillo keys create verifier --config C                                a new key, open, used for "
     "nothing\n"
     "  sigillo keys backup prepare --config C --wrapping-key W --new B.json   wrapped under W, 32 bytes in "

@@ -144,8 +144,6 @@ def test_the_checkpoint_moves_with_the_ledger(appliance, someone):
 
 def test_an_export_is_verified_offline_and_a_changed_or_cut_one_is_not(appliances, town):
     appliance = appliances(SETTINGS)
-    if not appliance.has_command("audit"):
-        pytest.skip("sigillo audit is not there yet")
     appliance.active(town.citizen())
     keys = appliance.root / "keys.json"
     keys.write_text(appliance.auditor.get("/v1/keys").text)

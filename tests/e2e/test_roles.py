@@ -89,11 +89,9 @@ def test_tls_1_2_is_refused(appliance):
 
 def test_a_revoked_channel_is_cut_off_in_the_middle_of_a_connection(appliances):
     appliance = appliances()
-    if not appliance.has_command("channel"):
-        pytest.skip("the officers' command that revokes a channel is not there yet")
     appliance.portal.get("/v1/whoami")
     connection = appliance.portal.connection
-    appliance.sigillo("channel", "revoke", "--config", str(appliance.configuration), "portal")
+    appliance.act("channel", "revoke", "portal", "portal")
     appliance.portal.refused("/v1/whoami", None, 403, "channel-revoked", method="GET")
     assert appliance.portal.connection in (connection, None)
     appliance.portal.refused("/v1/nowhere", None, 403, "channel-revoked", method="GET")  # before the path is looked at

@@ -21,6 +21,7 @@ using test::fresh_label;
 
 struct Fake {
   static constexpr bool kData = true;
+  static constexpr bool kBackup = true;
   FakeToken token;
   FakeToken& get() { return token; }
   void plant_extractable(const KeyId& id) { token.plant_extractable(id); }
@@ -28,6 +29,7 @@ struct Fake {
 
 struct SoftHsm {
   static constexpr bool kData = true;
+  static constexpr bool kBackup = true;
   Pkcs11Token& get() { return testing::softhsm_token(); }
   void plant_extractable(const KeyId& id) { test::RawModule().plant_extractable(id); }
 };
@@ -35,6 +37,7 @@ struct SoftHsm {
 // The soft token of NSS: keys, and no data objects (hsm/src/profile.cpp).
 struct Nss {
   static constexpr bool kData = false;
+  static constexpr bool kBackup = false;
   Pkcs11Token& get() { return test::nss_token(); }
   void plant_extractable(const KeyId& id) { test::nss_raw().plant_extractable(id); }
 };
@@ -274,6 +277,8 @@ TYPED_TEST(TokenContract, AnOpenKeyIsNotFoundForUse) {
 }
 
 TYPED_TEST(TokenContract, AWrappedKeyComesBackAsTheSameKeyClosed) {
+  if constexpr (!TypeParam::kBackup)
+    GTEST_SKIP() << "an open key and its closed copy get into each other's way";
   for (const KeyType type : kTypes) {
     const KeyId id{fresh_label()};
     ASSERT_TRUE(this->token_.generate_open_key(id, type));
@@ -292,6 +297,8 @@ TYPED_TEST(TokenContract, AWrappedKeyComesBackAsTheSameKeyClosed) {
 }
 
 TYPED_TEST(TokenContract, AnotherWrappingKeyOrAnotherKeysBytesGiveNothing) {
+  if constexpr (!TypeParam::kBackup)
+    GTEST_SKIP() << "an open key and its closed copy get into each other's way";
   for (const KeyType type : kTypes) {
     const KeyId one{fresh_label()}, two{fresh_label()};
     ASSERT_TRUE(this->token_.generate_open_key(one, type));

@@ -114,10 +114,6 @@ class Appliance:
         """The same, signed by both development officers."""
         return self.ask(*arguments, *self.officers(), check=check, line=line)
 
-    def has_command(self, name):
-        """Whether the officers' tool has this subcommand in its help."""
-        return re.search(rf"^  {name}\b", self.sigillo("--help", check=False).stdout.decode(), re.MULTILINE)
-
     def start(self):
         self.process = subprocess.Popen([BIN / "sigillod", "--config", self.configuration], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=self.log, preexec_fn=die_with_the_tests,
