@@ -215,6 +215,11 @@ std::optional<SplitPin> split_new_pin(std::string_view appliance, unsigned thres
   return out;
 }
 
+Secret wrapping_key_of(const Secret& combined) {
+  const ByteArray<32> no_salt{};  // RFC 5869, section 2.2
+  return hkdf_sha256(combined.expose(), no_salt, view("sigillo/backup-key/v1"), 32);
+}
+
 ShareCollector::ShareCollector(std::string_view appliance, std::string_view set, ShareKind kind)
     : appliance_mark_(appliance.empty() ? std::string() : share_mark(appliance)), set_(set), kind_(kind) {}
 

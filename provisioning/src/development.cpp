@@ -18,6 +18,7 @@
 #include <provisioning/officer_key.hpp>
 
 #include "files.hpp"
+#include "founding.hpp"
 
 namespace sigillo::provisioning {
 namespace {
@@ -38,25 +39,6 @@ constexpr int kDevelopmentIterations = 2048;
 
 bool opens_deliveries(Role role) {
   return appliance::courier_medium(role).has_value() || role == Role::contact_centre || role == Role::branch;
-}
-
-// 32 characters of 5 bits each, straight into locked memory: 160 bits from OpenSSL's DRBG.
-base::Secret random_pin() {
-  constexpr std::string_view kAlphabet = "abcdefghjkmnpqrstuvwxyz023456789";
-  base::Secret pin(32);
-  base::random_bytes(pin.writable());
-  for (auto& byte : pin.writable()) byte = static_cast<base::Byte>(kAlphabet[byte % 32]);
-  return pin;
-}
-
-// A basic string (TOML 1.0), quotes included. Control characters were refused before.
-std::string toml_text(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + '"';
 }
 
 // Takes away what was made unless told to keep it.
@@ -106,7 +88,7 @@ class Maker {
     Scaffold scaffold;
     doing_ = "making the folder " + folder_.string();
     SIGILLO_CHECK(scaffold.raise(folder_));
-    for (const char* name : {"token", "store", "channels", "officers"})
+    for (const char* name : {"store", "channels", "officers"})
       SIGILLO_CHECK(make_folder(folder_ / name, 0700));
     SIGILLO_CHECK(make_token());
     SIGILLO_TRY(const auto config, write_configuration());
@@ -134,11 +116,7 @@ class Maker {
     }
     if (module_.empty())
       return base::Error(Errc::module, "libsofthsm2.so is not there: install the package softhsm2");
-    const std::string settings = "directories.tokendir = " + (folder_ / "token").string() +
-                                 "\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n";
-    const auto conf = folder_ / "softhsm2.conf";
-    SIGILLO_CHECK(write_new_file(conf, base::view(settings), 0644));
-    ::setenv("SOFTHSM2_CONF", conf.c_str(), 1);
+    SIGILLO_CHECK(make_software_token_folder(folder_));
     const auto user_pin = random_pin();
     SIGILLO_CHECK(write_new_file(folder_ / "token-pin", user_pin.expose(), 0600));
     // Nobody keeps the security officer's PIN: a development token is never reset, its folder is thrown away.
@@ -171,23 +149,14 @@ class Maker {
 
   base::Result<std::vector<appliance::Channel>> make_certificates(hsm::Token& token) {
     doing_ = "making the CA and the server certificate";
-    const auto now = clock_.now();
-    const auto from = now - base::minutes(5);  // for callers whose clock is a little behind
-    const Validity ca_validity{from, now + base::days(3650)};
-    const Validity validity{from, now + base::days(397)};
-    SIGILLO_TRY(const auto ca_ref, token.find_key({appliance::KeyLabels::ca, 1}));
-    SIGILLO_TRY(const auto ca_key, hsm::evp_key(token, ca_ref, hsm::KeyType::ec_p384));
-    SIGILLO_TRY(const auto ca, make_ca(ca_key.get(), "Sigillo development channel CA", ca_validity));
-    SIGILLO_TRY(const auto tls_ref, token.find_key({appliance::KeyLabels::tls, 1}));
-    SIGILLO_TRY(const auto tls_key, hsm::evp_key(token, tls_ref, hsm::KeyType::ec_p256));
-    const Issuer issuer{ca.get(), ca_key.get()};
-    SIGILLO_TRY(const auto server,
-                issue_server(issuer, tls_key.get(), "DNS:localhost,IP:127.0.0.1", validity));
-    SIGILLO_CHECK(write_certificate("ca.pem", *ca));
-    SIGILLO_CHECK(write_certificate("server.pem", *server));
+    SIGILLO_TRY(const auto made, make_server_certificates(token, "Sigillo development channel CA",
+                                                          "DNS:localhost,IP:127.0.0.1", clock_.now()));
+    SIGILLO_CHECK(write_certificate("ca.pem", *made.ca));
+    SIGILLO_CHECK(write_certificate("server.pem", *made.server));
+    const Issuer issuer{made.ca.get(), made.ca_key.get()};
     std::vector<appliance::Channel> channels;
     for (const auto role : kRoles) {
-      SIGILLO_TRY(auto channel, make_channel(issuer, role, validity));
+      SIGILLO_TRY(auto channel, make_channel(issuer, role, made.validity));
       channels.push_back(std::move(channel));
     }
     return channels;

@@ -29,6 +29,7 @@ constexpr void (*kCommands[])(CLI::App&, provisioning::Context&) = {
     provisioning::add_channel,
     provisioning::add_key_commands,
     provisioning::add_hsm,
+    provisioning::add_ceremony,
 };
 // clang-format on
 

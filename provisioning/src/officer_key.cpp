@@ -118,7 +118,10 @@ base::Result<base::ByteArray<65>> public_point(EVP_PKEY& key) {
 }
 
 base::Result<base::Bytes> sign_act(EVP_PKEY& key, std::string_view act_text) {
-  const auto digest = appliance::act_digest(act_text);
+  return sign_digest(key, appliance::act_digest(act_text));
+}
+
+base::Result<base::Bytes> sign_digest(EVP_PKEY& key, const base::Digest& digest) {
   const Owned<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new(&key, nullptr));
   base::Bytes der(128);
   std::size_t size = der.size();

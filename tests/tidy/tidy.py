@@ -32,7 +32,7 @@ THIRD_PARTY = [
     (r"sqlite3|sqlcipher/", ["sealed-store/src/"]),
     (r"boost/(asio|beast)", ["api/"]),
     (r"curl/", ["channels/"]),
-    (r"toml\+\+/", ["appliance/src/config"]),
+    (r"toml\+\+/", ["appliance/src/config", "provisioning/src/ceremony_plan.cpp"]),
     (r"spdlog/", ["base/"]),
     (r"libgfshare", ["base/src/shares.cpp"]),
     (r"qrencode", ["provisioning/src/"]),

@@ -69,6 +69,10 @@ struct SplitPin {
 std::optional<SplitPin> split_new_pin(std::string_view appliance, unsigned threshold, unsigned count,
                                       ShareKind kind = ShareKind::authorisation);
 
+// What wraps the keys of the backup (AES-256), from what the backup shares give together: HKDF-SHA256, no
+// salt, "sigillo/backup-key/v1".
+Secret wrapping_key_of(const Secret& combined);
+
 // Collects shares one at a time, from whoever comes, and says what each of them was.
 class ShareCollector {
  public:

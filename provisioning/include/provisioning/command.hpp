@@ -37,6 +37,8 @@ enum class Errc : std::uint16_t {
   officer_key = 620,  // an officer's key file, or its password
   terminal = 621,     // nobody is there to be asked, or he gave up
   connection = 622,   // the running appliance's socket did not answer as it should
+  transcript = 640,   // a ceremony's transcript does not hold; raw is the line
+  ceremony = 641,     // the people stopped a ceremony, or it cannot be held like that
 };
 
 class Context {
@@ -60,6 +62,7 @@ void add_channel(CLI::App& app, Context& context);
 void add_key_commands(CLI::App& app, Context& context);
 void add_officer(CLI::App& app, Context& context);
 void add_state(CLI::App& app, Context& context);  // status, seal, unseal
+void add_ceremony(CLI::App& app, Context& context);
 void add_dev_init(CLI::App& app, Context& context);
 void add_diagnose(CLI::App& app, Context& context);
 void add_hsm(CLI::App& app, Context& context);

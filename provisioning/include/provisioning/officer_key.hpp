@@ -23,7 +23,9 @@ base::Result<PrivateKey> read_officer_key(const std::filesystem::path& file, con
 base::Result<base::ByteArray<65>> read_officer_public_key(const std::filesystem::path& file);
 base::Result<base::ByteArray<65>> public_point(EVP_PKEY& key);
 
-// r || s over the act's digest.
+// r || s over a digest that has a domain of its own.
+base::Result<base::Bytes> sign_digest(EVP_PKEY& key, const base::Digest& digest);
+// The same over the act's digest.
 base::Result<base::Bytes> sign_act(EVP_PKEY& key, std::string_view act_text);
 
 }  // namespace sigillo::provisioning
