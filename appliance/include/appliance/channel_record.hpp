@@ -11,22 +11,24 @@
 
 namespace sigillo::appliance {
 
+// Not inside the record: clang does not see an optional of a nested struct with defaults as constructible.
+struct FormerKeyRecord {
+  base::Digest certificate_key{};
+  base::Instant until{};
+  std::uint16_t ca_version = 1;
+  template <class V>
+  void fields(V&& v) {
+    v(certificate_key, until, ca_version);
+  }
+};
+
 struct ChannelRecord {
   std::uint8_t role = 0, status = 0;
   std::string name, owner, delivery_jwk;
   base::Digest certificate_key{};
   std::uint16_t ca_version = 1;
   base::Instant certificate_expires{};
-  struct Former {
-    base::Digest certificate_key{};
-    base::Instant until{};
-    std::uint16_t ca_version = 1;
-    template <class V>
-    void fields(V&& v) {
-      v(certificate_key, until, ca_version);
-    }
-  };
-  std::optional<Former> former;
+  std::optional<FormerKeyRecord> former;
   std::vector<std::string> former_delivery;
   template <class V>
   void fields(V&& v) {
