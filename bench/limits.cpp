@@ -1,13 +1,19 @@
-// bench_limits: what this machine can do at all, without the appliance: SoftHSM2's bare HMACs and SQLCipher's
-// bare grouped appends. One line of JSON.
+// bench_limits: what this machine can do at all, without the appliance: SoftHSM2's bare HMACs, the two of a
+// verification made through the appliance's own dispatcher, data objects replaced as an anchor is, and
+// SQLCipher's bare grouped appends. One line of JSON.
 //   bench_limits CONFIG FOLDER [SECONDS]
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <latch>
 #include <string>
+#include <thread>
 
 #include <appliance/assembly.hpp>
 #include <appliance/config.hpp>
+#include <hsm/dispatcher.hpp>
+#include <hsm/profile.hpp>
 
 #include "database.hpp"
 
@@ -42,17 +48,59 @@ double rate(double seconds, double each, F once) {
   return static_cast<double>(count) * each / took;
 }
 
-double hmac_rate(const std::string& config_file, double seconds) {
-  auto loaded = appliance::load_config(config_file);
-  const auto* config = std::get_if<appliance::Config>(&loaded);
-  if (config == nullptr) {
-    std::fprintf(stderr, "bench_limits: %s cannot be read\n", config_file.c_str());
-    std::_Exit(1);
+constexpr std::size_t kIndexBytes = 30,
+                      kVerifierBytes = 67;  // of what the two HMACs of a verification are over
+
+double hmac_rate(hsm::Token& token, hsm::KeyRef key, double seconds) {
+  const base::Bytes message(kVerifierBytes, 7);
+  return rate(seconds, 1, [&] { must(token.hmac(key, message)); });
+}
+
+base::Task<std::uint64_t> pairs(hsm::Dispatcher& dispatcher, hsm::KeyRef index, hsm::KeyRef verifier,
+                                const std::atomic<bool>& over) {
+  std::uint64_t made = 0;
+  for (; !over; ++made) {
+    must(co_await dispatcher.hmac(index, base::Secret(base::Bytes(kIndexBytes, 7))));
+    must(co_await dispatcher.hmac(verifier, base::Secret(base::Bytes(kVerifierBytes, 7))));
   }
-  auto token = must(appliance::open_token(config->hsm));
-  const auto key = must(token->find_key({appliance::KeyLabels::verifier, 1}));
-  const base::Bytes message(67, 7);  // as long as a verifier's
-  return rate(seconds, 1, [&] { must(token->hmac(key, message)); });
+  co_return made;
+}
+
+// What 64 verifications at once would reach if they were their HSM calls and nothing else.
+double pair_rate(const appliance::HsmConfig& config, hsm::Token& token, hsm::KeyRef index,
+                 hsm::KeyRef verifier, double seconds) {
+  constexpr int kAtOnce = 64;
+  const auto& profile = hsm::profile_of_module(config.module);
+  hsm::Dispatcher dispatcher(token,
+                             {.workers = hsm::workers_of(profile, config.sessions, token.parallelism())});
+  std::atomic<bool> over = false;
+  std::atomic<std::uint64_t> made = 0;
+  std::latch ended(kAtOnce);
+  const auto done = [&](std::uint64_t count) {
+    made += count;
+    ended.count_down();
+  };
+  const auto began = Clock::now();
+  for (int i = 0; i < kAtOnce; ++i) base::start(pairs(dispatcher, index, verifier, over), done);
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+  over = true;
+  ended.wait();
+  return static_cast<double>(made) / std::chrono::duration<double>(Clock::now() - began).count();
+}
+
+// A new data object of an anchor's size made, the one before destroyed.
+double replacement_rate(hsm::Token& token, double seconds) {
+  constexpr const char* kLabel = "sigillo.bench";
+  for (const auto& left : must(token.list_data(kLabel))) must(token.destroy_data(left.handle));
+  const base::Bytes value(120, 7);
+  auto last = must(token.create_data(kLabel, value));
+  const double out = rate(seconds, 1, [&] {
+    const auto next = must(token.create_data(kLabel, value));
+    must(token.destroy_data(last));
+    last = next;
+  });
+  must(token.destroy_data(last));
+  return out;
 }
 
 // Rows of a ledger entry's size, `group` to a commit with synchronous=FULL.
@@ -86,16 +134,24 @@ int main(int argc, char** argv) {
     std::fputs("bench_limits CONFIG FOLDER [SECONDS]\n", stderr);
     return 1;
   }
-  const double seconds = argc > 3 ? std::stod(argv[3]) : 3;
-  const double hmac = hmac_rate(argv[1], seconds);
-  const double alone = append_rate(argv[2], 1, seconds);
-  const double group32 = append_rate(argv[2], 32, seconds);
-  const double group64 = append_rate(argv[2], 64, seconds);
-  const double group256 = append_rate(argv[2], 256, seconds);
-  std::printf(
-      "{\"hmac_per_second\":%.0f,\"appends_alone_per_second\":%.0f,\"appends_by_32_per_second\":%.0f,"
-      "\"appends_by_64_per_second\":%.0f,\"appends_by_256_per_second\":%.0f}\n",
-      hmac, alone, group32, group64, group256);
+  const double seconds = argc > 3 ? std::stod(argv[3]) : 2;
+  auto loaded = appliance::load_config(argv[1]);
+  const auto* config = std::get_if<appliance::Config>(&loaded);
+  if (config == nullptr) {
+    std::fprintf(stderr, "bench_limits: %s cannot be read\n", argv[1]);
+    return 1;
+  }
+  auto token = must(appliance::open_token(config->hsm));
+  const auto index = must(token->find_key({appliance::KeyLabels::index, 1}));
+  const auto verifier = must(token->find_key({appliance::KeyLabels::verifier, 1}));
+  std::printf("{\"hmac_per_second\":%.0f", hmac_rate(*token, verifier, seconds));
+  std::printf(",\"pairs_by_dispatcher_per_second\":%.0f",
+              pair_rate(config->hsm, *token, index, verifier, seconds));
+  std::printf(",\"object_replacements_per_second\":%.0f", replacement_rate(*token, seconds));
+  std::printf(",\"appends_alone_per_second\":%.0f", append_rate(argv[2], 1, seconds));
+  for (const std::size_t group : {32U, 64U, 256U})
+    std::printf(",\"appends_by_%zu_per_second\":%.0f", group, append_rate(argv[2], group, seconds));
+  std::puts("}");
   std::fflush(stdout);
   std::_Exit(0);
 }

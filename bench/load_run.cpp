@@ -178,7 +178,7 @@ class Generator {
   const Peer& peer_;
   Protocol& protocol_;
   const Plan plan_;
-  const ClientContext context_;
+  ClientContext context_;
   std::vector<Slot> slots_;
   std::deque<Slot*> idle_;
   int epoll_ = -1;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <openssl/err.h>
+#include <openssl/x509_vfy.h>
 
 #include <array>
 #include <cerrno>
@@ -31,13 +32,29 @@ ClientContext::ClientContext(const Peer& peer) : context_(SSL_CTX_new(TLS_client
   SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION);
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);  // every handshake is a full one
   SSL_CTX_set_read_ahead(ctx, 1);                           // header and body of a record in one read
-  SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  // Without the last one a chain for the own certificate is looked for, and verified, at each handshake.
+  SSL_CTX_set_mode(
+      ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
   SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_cert_verify_callback(ctx, verify, this);
   if (SSL_CTX_load_verify_file(ctx, peer.ca.c_str()) != 1) give_up("reading the CA");
   if (peer.certificate.empty()) return;
   if (SSL_CTX_use_certificate_chain_file(ctx, peer.certificate.c_str()) != 1)
     give_up("reading the certificate");
   if (SSL_CTX_use_PrivateKey_file(ctx, peer.key.c_str(), SSL_FILETYPE_PEM) != 1) give_up("reading the key");
+}
+
+int ClientContext::verify(X509_STORE_CTX* chain, void* self) {
+  auto& verified = static_cast<ClientContext*>(self)->verified_;
+  unsigned char* der = nullptr;
+  const int size = i2d_X509(X509_STORE_CTX_get0_cert(chain), &der);
+  if (size <= 0) return 0;
+  const std::string shown(reinterpret_cast<char*>(der), static_cast<std::size_t>(size));
+  OPENSSL_free(der);
+  if (shown == verified) return 1;
+  const int good = X509_verify_cert(chain);
+  if (good == 1) verified = shown;
+  return good;
 }
 
 SSL* ClientContext::make() const {

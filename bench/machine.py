@@ -1,5 +1,6 @@
 """The programs that are measured: an appliance, the peer, the load. Nothing here decides what is measured."""
 import contextlib
+import dataclasses
 import hashlib
 import json
 import os
@@ -9,11 +10,19 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BIN = ROOT / "build" / "bin"
+BUILD = pathlib.Path(os.environ.get("SIGILLO_BUILD", ROOT / "build"))
+BIN, FAULTS = BUILD / "bin", BUILD / "fault"
 TICKS = os.sysconf("SC_CLK_TCK")
+# More people than this are written in the order of their rows: at random it would take the better part of an hour.
+RANDOM_MAX = 2_000_000
+
+sys.path.insert(0, str(ROOT / "tests" / "fault"))
+from control import Control  # noqa: E402, F401  (the shim's; parts take it from here)
 
 
 class Failed(Exception):
@@ -39,9 +48,26 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def memory_mib(pid):
+def memory_mib(pid, which="VmRSS"):
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
+    return int(re.search(rf"{which}:\s+(\d+)", status)[1]) / 1024
+
+
+def threads(pid):
+    """Of each thread's name: user and system CPU in microseconds, and how often it waited; threads of one name together."""
+    out = {}
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        try:
+            name, rest = (task / "stat").read_text().split("(", 1)[1].rsplit(")", 1)
+            waits = re.search(r"^voluntary_ctxt_switches:\s+(\d+)", (task / "status").read_text(), re.M)[1]
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended meanwhile
+        fields = rest.split()
+        known = out.setdefault(name, {"user": 0, "system": 0, "waits": 0})
+        known["user"] += int(fields[11]) * 1e6 / TICKS
+        known["system"] += int(fields[12]) * 1e6 / TICKS
+        known["waits"] += int(waits)
+    return out
 
 
 def bytes_in(folder):
@@ -49,12 +75,20 @@ def bytes_in(folder):
 
 
 def record_format():
-    """Changes with what the records and the file look like: an appliance of another shape is filled anew."""
+    """Changes with what the records, the file and the token look like: an appliance of another shape is filled anew."""
     digest = hashlib.sha256()
     for name in ("appliance/include/appliance/subject_record.hpp", "appliance/include/appliance/records.hpp",
-                 "sealed-store/src/schema.cpp"):
+                 "sealed-store/src/schema.cpp", "provisioning/src/founding.cpp"):
         digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()[:16]
+
+
+@dataclasses.dataclass
+class People:
+    """As bench_fill and bench_load know them: the first with a definitive PIN, the others with two halves."""
+    seed: int
+    active: int
+    provisional: int
 
 
 class Server:
@@ -87,6 +121,11 @@ class Appliance:
     def __init__(self, folder, active, provisional, seed=1):
         self.folder, self.active, self.provisional, self.seed = pathlib.Path(folder), active, provisional, seed
         self.server = None
+
+    @classmethod
+    def of(cls, folder, subjects):
+        """One in ten has two halves still, and waits to be activated."""
+        return cls(folder / f"appliance-{subjects}", subjects - subjects // 10, subjects // 10)
 
     @property
     def subjects(self):
@@ -121,8 +160,9 @@ class Appliance:
         config.write_text(config.read_text() + "\n[policy.guess]\ndelay_from = 11\n")
         before = bytes_in(self.folder / "store")
         began = time.monotonic()
+        order = ["--in-order"] if self.subjects > RANDOM_MAX else []
         run(BIN / "bench_fill", config, "--active", self.active, "--provisional", self.provisional, "--seed", self.seed,
-            seconds=3600)
+            *order, seconds=7200)
         known = {"fill_seconds": time.monotonic() - began, "bytes": bytes_in(self.folder / "store") - before}
         self.state(**known)
         whole.write_text(wanted)
@@ -131,6 +171,7 @@ class Appliance:
         """The configuration with other values: {"anchor": {"mode": '"interval"'}}."""
         text = (self.folder / "sigillo.toml").read_text()
         self.port = int(re.search(r'listen = ".*:(\d+)"', text)[1])
+        self.monitor = int(re.search(r'monitor = ".*:(\d+)"', text)[1])
         for table, keys in (changes or {}).items():
             for key, value in keys.items():
                 line = f"{key} = {value}\n"
@@ -148,8 +189,9 @@ class Appliance:
 
     def start(self, changes=None, environment=None):
         """Seconds until it serves."""
-        began = time.monotonic()
-        self.server = Server([BIN / "sigillod", "--config", self.config(changes)], self.folder / "sigillod.log", environment)
+        began, log = time.monotonic(), self.folder / "sigillod.log"
+        self.log_from = log.stat().st_size if log.exists() else 0
+        self.server = Server([BIN / "sigillod", "--config", self.config(changes)], log, environment)
         line = self.server.process.stdout.readline()
         if b"ready" not in line:
             raise Failed(f"the appliance did not start; its log is {self.folder}/sigillod.log")
@@ -163,13 +205,40 @@ class Appliance:
         finally:
             self.server.stop()
 
+    def metrics(self):
+        """What it says of itself: {'sigillo_outcomes_total{outcome="verified"}': 12.0}."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.monitor}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line and line[0] != "#")}
+
+    def idle(self, seconds=20):
+        """Its metrics once nothing is under way any more: a load leaves without waiting for its last answers."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            found = self.metrics()
+            if found["sigillo_calls_in_flight"] == 0:
+                return found
+            time.sleep(0.05)
+        raise Failed("the appliance still had calls under way when nobody asked any more")
+
+    def wait_checked(self, seconds=300):
+        """Until the store's buckets and lists have been looked through after the start; 20 s with ten millions."""
+        until = time.monotonic() + seconds
+        while b"store.checked" not in (self.folder / "sigillod.log").read_bytes()[self.log_from:]:
+            if time.monotonic() > until:
+                raise Failed("the store was not looked through in time")
+            time.sleep(0.1)
+
     def load(self, mode, connections=64, seconds=5, rate=0, warm_up=1.5):
         known = self.state()
         channel = self.folder / "channels" / "portal"
         first = {"issue": known["issue"], "activate": known["activate"], "wrong": known["wrong"],
                  "unknown": known["wrong"]}.get(mode, known["run"] * 1_000_003)
         before = cpu_seconds(self.server.pid)
-        out = load(mode, self.port, self.folder / "ca.pem", self, connections, seconds, rate, warm_up,
+        # Whoever was activated has no halves any more.
+        gone = known["activate"] if mode == "provisional" else 0
+        out = load(mode, self.port, self.folder / "ca.pem", People(self.seed, self.active + gone, self.provisional - gone),
+                   connections, seconds, rate, warm_up,
                    "--cert", channel / "cert.pem", "--key", channel / "key.pem", "--first", first, "--run", known["run"])
         out["server_cpu_us"] = (cpu_seconds(self.server.pid) - before) * 1e6 / max(out["asked"], 1)
         used = {mode: known[mode] + out["asked"]} if mode in ("issue", "activate", "wrong") else {}

@@ -1,133 +1,190 @@
-"""The results as a table, beside the bars; as plots; and both in docs/PERFORMANCE.md."""
+"""The results as tables, beside the bars; and in docs/PERFORMANCE.md with their plots."""
 import json
 import pathlib
 import re
 
+import phases
+import plots
+from phases import table
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
+MILLION, TEN_MILLIONS = 1_000_000, 10_000_000
 
 
 def rate(results, part, name):
     return results[part][name]["per_second"]
 
 
-# What, the bar, the hope, the figure; above the bar is good, or below it.
+def right(r):
+    return rate(r, "verify", "right-64")
+
+
+def size(all_, subjects):
+    return {one["subjects"]: one for one in sizes(all_)}[subjects]
+
+
+def network(latency_ms, sessions):
+    return lambda r, all_: r["network"][f"network-{latency_ms}ms-{sessions}"]["share"]
+
+
+# What, the bar, the hope, whether more is better, the figure of (these results, those of every number of subjects).
 BARS = [
     ("wrong verifications / slapd's wrong binds, 64 connections", 5, 10, True,
-     lambda r: rate(r, "verify", "wrong-64") / rate(r, "peer", "ldap-wrong")),
+     lambda r, all_: rate(r, "verify", "wrong-64") / rate(r, "peer", "ldap-wrong")),
     ("right verifications / slapd's right binds, 64 connections", 1.2, 2.5, True,
-     lambda r: rate(r, "verify", "right-64") / rate(r, "peer", "ldap-right")),
+     lambda r, all_: right(r) / rate(r, "peer", "ldap-right")),
     ("right verifications / own no-op, 64 connections", 0.3, 0.6, True,
-     lambda r: rate(r, "verify", "right-64") / rate(r, "verify", "whoami-64")),
-    ("right verifications / what their two HSM calls alone reach", 0.5, 0.8, True,
-     lambda r: rate(r, "verify", "right-64") / (r["limits"]["hmac_per_second"] / 2)),
-    ("p99 at half of the top rate, right, ms", 5, 2, False, lambda r: r["latency"]["right-0.5"]["p99_us"] / 1e3),
-    ("p99 at half of the top rate, wrong, ms", 5, 2, False, lambda r: r["latency"]["wrong-0.5"]["p99_us"] / 1e3),
-    ("cost of strict anchoring against interval, %", 40, 15, False,
-     lambda r: 100 * (1 - rate(r, "options", "right-strict") / rate(r, "options", "right-interval"))),
-    ("disk, bytes a subject", 700, 450, False, lambda r: r["start"]["disk_bytes_per_subject"]),
+     lambda r, all_: right(r) / rate(r, "verify", "whoami-64")),
+    ("right verifications / what their two HSM calls alone reach, bare on the module", 0.5, 0.8, True,
+     lambda r, all_: right(r) / (r["limits"]["hmac_per_second"] / 2)),
+    ("the same, the calls made as the appliance makes them (not the bar)", None, None, True,
+     lambda r, all_: right(r) / r["limits"]["pairs_by_dispatcher_per_second"]),
+    ("p99 at half of the top rate, right, open loop, ms", 5, 2, False,
+     lambda r, all_: r["latency"]["right-0.5"]["p99_us"] / 1e3),
+    ("p99 at half of the top rate, wrong, open loop, ms", 5, 2, False,
+     lambda r, all_: r["latency"]["wrong-0.5"]["p99_us"] / 1e3),
+    ("cost of strict anchoring against interval, 64 connections, %", 40, 15, False,
+     lambda r, all_: 100 * (1 - rate(r, "options", "right-strict") / rate(r, "options", "right-interval"))),
+    ("right verifications at 10,000,000 subjects / at 1,000,000", 0.8, 0.95, True,
+     lambda r, all_: right(all_[TEN_MILLIONS]) / right(all_[MILLION])),
+    ("HSM calls a verification (8 characters, no receipt)", 2, 2, False,
+     lambda r, all_: round(r["hsm"]["hsm_calls_per_verification"], 2)),
+    ("memory at 10,000,000 subjects, MiB", 512, 256, False,
+     lambda r, all_: size(all_, TEN_MILLIONS)["memory_most_mib"]),
+    ("disk, bytes a subject", 700, 450, False,
+     lambda r, all_: size(all_, r["subjects"])["disk_bytes_per_subject"]),
+    *[(f"network HSM, {sessions} sessions of {latency} ms: share of sessions / (latency x calls)", 0.8, 0.9, True,
+       network(latency, sessions)) for latency in (1, 5) for sessions in (8, 32)],
 ]
 
 
-def ratios(results):
-    for what, bar, hope, above, figure in BARS:
+def ratios(results, all_):
+    for what, bar, hope, more, figure in BARS:
         try:
-            value = figure(results)
+            value = figure(results, all_)
         except KeyError:
+            yield what, bar, hope, None, "not measured"
             continue
-        good = value >= bar if above else value <= bar
-        best = value >= hope if above else value <= hope
-        yield what, bar, hope, value, "hope" if best else "bar" if good else "MISSED"
+        if bar is None:
+            yield what, bar, hope, value, ""
+            continue
+        reached = [value >= goal if more else value <= goal for goal in (bar, hope)]
+        yield what, bar, hope, value, "hope" if reached[1] else "bar" if reached[0] else "MISSED"
+
+
+KEPT_BESIDE = ("took_seconds", "others_percent")
+LOADS = ("verify", "peer", "latency", "options", "write", "connect", "network")
 
 
 def loads(results):
-    for part in ("verify", "latency", "options", "write", "connect", "peer"):
+    for part in LOADS:
         for name, figure in results.get(part, {}).items():
             if isinstance(figure, dict):
-                yield part, name, figure
+                yield name, figure
 
 
-def table(rows, header):
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+def number(value):
+    return "" if value is None else f"{value:g}"
 
 
-def text(results):
-    out = []
+def machine_of(results):
     machine = results.get("machine", {})
-    out.append(f"{results.get('subjects', 0):,} subjects; {machine.get('cpu')}, {machine.get('cores')} cores, "
-               f"{machine.get('memory_gib')} GiB, Linux {machine.get('kernel')}; commit {machine.get('commit')}")
-    out.append(table([[what, f"{bar:g}", f"{hope:g}", f"{value:.2f}", word]
-                      for what, bar, hope, value, word in ratios(results)], ["ratio", "bar", "hope", "measured", "reached"]))
-    out.append(table(
-        [[f"{figure['mode']}" + (f" at {figure['rate_asked']:,.0f}/s" if figure["rate_asked"] else ""), name,
-          f"{figure['connections']}", f"{figure['per_second']:,.0f}", f"{figure['p50_us'] / 1e3:.2f}",
-          f"{figure['p99_us'] / 1e3:.2f}", f"{figure['p999_us'] / 1e3:.2f}",
-          f"{figure['server_cpu_us']:.0f}" if "server_cpu_us" in figure else "", f"{figure['generator_cpu_us']:.0f}"]
-         for _, name, figure in loads(results)],
-        ["load", "part", "connections", "per second", "p50 ms", "p99 ms", "p99.9 ms", "server CPU us", "generator CPU us"]))
-    single = [[name.replace("_", " "), f"{value:,.1f}"] for part in ("limits", "start")
-              for name, value in results.get(part, {}).items() if isinstance(value, (int, float))]
-    out.append(table(single, ["figure", "value"]))
+    return (f"{results.get('subjects', 0):,} subjects; {machine.get('cpu')}, {machine.get('cores')} cores, "
+            f"{machine.get('memory_gib')} GiB, Linux {machine.get('kernel')}\n\nMeasured: {conditions(results)}.")
+
+
+def conditions(results):
+    """Of each part the commit, the day, and how much of the machine others used: --only leaves the other parts as they were."""
+    parts = {}
+    for name, found in results.items():
+        if isinstance(found, dict) and "measured" in found:
+            others = found.get("others_percent")
+            how = "" if others is None else ", quiet" if others < 10 else f", others used {others} % of the machine"
+            parts.setdefault(f"{found['commit']}, {found['measured'][:10]}{how}", []).append(name)
+    return "; ".join(f"{', '.join(sorted(names))} ({how})" for how, names in sorted(parts.items()))
+
+
+def load_rows(results):
+    order = {"right": 1, "wrong": 2}
+    key = lambda one: (one[1]["mode"] in order, one[1]["mode"], one[1]["rate_asked"], one[1]["connections"])  # noqa: E731
+    for name, figure in sorted(loads(results), key=key):
+        yield [figure["mode"] + (f" at {figure['rate_asked']:,.0f}/s" if figure["rate_asked"] else ""), name,
+               f"{figure['connections']}", f"{figure['per_second']:,.0f}", f"{figure['p50_us'] / 1e3:.2f}",
+               f"{figure['p99_us'] / 1e3:.2f}", f"{figure['p999_us'] / 1e3:.2f}",
+               f"{figure['server_cpu_us']:.0f}" if "server_cpu_us" in figure else "", f"{figure['generator_cpu_us']:.0f}"]
+
+
+def sizes(all_):
+    """Every size that was measured with any number of subjects; the run of its own size has the last word."""
+    found = {}
+    for subjects, results in sorted(all_.items()):
+        for one in results.get("sizes", {}).values():
+            if isinstance(one, dict) and (one["subjects"] not in found or one["subjects"] == subjects):
+                found[one["subjects"]] = one
+    return [one for _, one in sorted(found.items())]
+
+
+def costs(results, all_):
+    """What the promises cost: strict anchoring, receipts, freshness."""
+    options, micro = results.get("options", {}), results.get("micro", {})
+    rows = []
+    if options:
+        strict, interval, receipt = (rate(results, "options", name) for name in ("right-strict", "right-interval", "receipt"))
+        rows += [["strict anchoring against `interval`", f"{1e6 / strict - 1e6 / interval:.1f} us a verification at full load"],
+                 ["a receipt, one ECDSA more", f"{1e6 / receipt - 1e6 / strict:.1f} us a verification at full load"]]
+    try:
+        print_us = micro["row_fingerprint"]
+        rows += [["freshness, a row's read", f"{print_us:.1f} us of {micro['row_read_hot']:.1f} (one fingerprint)"],
+                 ["freshness, a row's change", f"{2 * print_us:.1f} us (two fingerprints)"],
+                 ["freshness, a start", f"{(micro['store_open'] - micro['file_open']) / 1e3:.1f} ms of "
+                                        f"{micro['store_open'] / 1e3:.1f} (65,536 buckets, head and counters with them)"]]
+    except KeyError:
+        pass
+    known = [one for one in sizes(all_) if one["subjects"] >= 5_000]
+    if len(known) > 1:
+        small, large = known[0], known[-1]
+        grown = (large["memory_used_mib"] - small["memory_used_mib"]) * 2**20 / (large["subjects"] - small["subjects"])
+        rows.append(["freshness and all else that grows with the subjects, memory", f"{grown:.0f} B a subject"])
+    return rows
+
+
+def text(results, all_):
+    out = [machine_of(results)]
+    out.append(table(["ratio", "bar", "hope", "measured", "reached"],
+                     [[what, number(bar), number(hope), "" if value is None else f"{value:.2f}", word]
+                      for what, bar, hope, value, word in ratios(results, all_)]))
+    out.append(table(["load", "figure", "connections", "per second", "p50 ms", "p99 ms", "p99.9 ms", "server CPU us",
+                      "generator CPU us"], load_rows(results)))
+    known = sizes(all_)
+    if known:
+        out.append(table(["subjects", "start, s", "memory after it, MiB", "at work, MiB", "at most, MiB", "buckets checked, s",
+                          "disk, B a subject"],
+                         [[f"{one['subjects']:,}", f"{one['start_seconds']:.2f}", f"{one['memory_idle_mib']:.0f}",
+                           f"{one['memory_used_mib']:.0f}", f"{one['memory_most_mib']:.0f}", f"{one.get('checked_seconds', 0):.1f}",
+                           f"{one['disk_bytes_per_subject']:.0f}"] for one in known]))
+    single = [[name.replace("_", " "), f"{value:,.2f}"] for part in ("limits", "hsm", "syncs")
+              for name, value in results.get(part, {}).items()
+              if isinstance(value, (int, float)) and name not in KEPT_BESIDE]
+    if single:
+        out.append(table(["figure", "value"], single))
+    if costs(results, all_):
+        out.append(table(["what it costs", ""], costs(results, all_)))
+    if "phases" in results:
+        out.append(phases.text(results["phases"]))
+    micro = [[name.replace("_", " "), f"{value:,.2f}"] for name, value in results.get("micro", {}).items()
+             if isinstance(value, (int, float)) and name not in KEPT_BESIDE]
+    if micro:
+        out.append(table(["part, by itself (Google Benchmark)", "us"], micro))
     return "\n\n".join(out)
 
 
-def plots(results, folder):
-    import matplotlib
-    matplotlib.use("Agg")
-    matplotlib.rcParams["svg.hashsalt"] = "sigillo"
-    from matplotlib import pyplot
-    folder.mkdir(parents=True, exist_ok=True)
-    made = []
-
-    def save(figure, name, title):
-        figure.tight_layout()
-        figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
-        pyplot.close(figure)
-        made.append((name, title))
-
-    verify = results.get("verify", {})
-    if verify:
-        figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.4))
-        for mode, word in (("right", "right PIN"), ("wrong", "wrong PIN")):
-            some = [(one["connections"], one["per_second"], one["p99_us"] / 1e3) for name, one in verify.items()
-                    if name.startswith(mode + "-")] if verify else []
-            some.sort()
-            left.plot([c for c, _, _ in some], [r for _, r, _ in some], marker="o", label=word)
-            right.plot([c for c, _, _ in some], [p for _, _, p in some], marker="o", label=word)
-        for name, one in results.get("peer", {}).items():
-            if isinstance(one, dict):
-                left.plot([one["connections"]], [one["per_second"]], marker="s", linestyle="", label=f"slapd, {name[5:]} bind")
-        for axes, what in ((left, "verifications a second"), (right, "p99, ms")):
-            axes.set_xscale("log", base=2)
-            axes.set_xlabel("connections")
-            axes.set_ylabel(what)
-            axes.set_ylim(bottom=0)
-            axes.grid(alpha=0.3)
-            axes.legend(fontsize=8)
-        save(figure, "verify", "Verifications a second, and their p99, by connections")
-    if results.get("latency"):
-        figure, axes = pyplot.subplots(figsize=(6, 3.2))
-        for mode in ("right", "wrong"):
-            some = sorted((one["rate_asked"], one) for name, one in results["latency"].items()
-                          if name.startswith(mode + "-") and isinstance(one, dict))
-            for quantile in ("p50", "p99", "p999"):
-                axes.plot([r for r, _ in some], [one[f"{quantile}_us"] / 1e3 for _, one in some], marker="o",
-                          label=f"{mode}, {quantile.replace('999', '99.9')}")
-        axes.set_xlabel("verifications a second, open loop")
-        axes.set_ylabel("ms")
-        axes.set_ylim(bottom=0)
-        axes.grid(alpha=0.3)
-        axes.legend(fontsize=7)
-        save(figure, "latency", "Latency from the intended start, by rate")
-    return made
-
-
-def write_docs(folder, results):
+def write_docs(results, all_):
     """Between the two marks of docs/PERFORMANCE.md; the words around them are a person's."""
-    made = plots(results, DOCS / "performance")
-    (DOCS / "performance" / "results.json").write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+    made = plots.draw(results, sizes(all_), DOCS / "performance")
+    kept = {str(subjects): known for subjects, known in sorted(all_.items()) if subjects >= results["subjects"]}
+    (DOCS / "performance" / "results.json").write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
     images = "\n\n".join(f"![{title}](performance/{name}.svg)" for name, title in made)
     page = DOCS / "PERFORMANCE.md"
     before, after = re.split(r"<!-- bench/run begins -->.*<!-- bench/run ends -->", page.read_text(), flags=re.S)
-    page.write_text(f"{before}<!-- bench/run begins -->\n{text(results)}\n\n{images}\n<!-- bench/run ends -->{after}")
+    page.write_text(f"{before}<!-- bench/run begins -->\n{text(results, all_)}\n\n{images}\n<!-- bench/run ends -->{after}")

@@ -16,23 +16,12 @@
 
 #include <sealed_store/sqlcipher_store.hpp>
 
+#include "no_witness.hpp"
+
 namespace {
 
 using namespace sigillo;
 using namespace sigillo::sealed_store;
-
-class NoWitness final : public HeadWitness {
- public:
-  base::Result<std::optional<Head>> recorded() override { return head_; }
-  base::Result<void> take_over(const Head& accepted) override { return record(accepted); }
-  base::Result<void> record(const Head& head) override {
-    head_ = head;
-    return base::ok();
-  }
-
- private:
-  std::optional<Head> head_;
-};
 
 constexpr std::size_t kRecordBytes = 376;
 

@@ -48,7 +48,7 @@ std::variant<Problem, OfValues, appliance::Request> read_request(const Route& ro
                                                                  std::string_view id, std::string_view body,
                                                                  appliance::Role role) {
   WipingArena arena;
-  json::value document;
+  json::value document(&arena);  // of another memory it would be a copy, and the PIN would stay on the heap
   Faults faults;
   if (route.method == Method::post) {
     auto parsed = parse_json(body, arena);

@@ -36,19 +36,21 @@ JsonWriter& JsonWriter::raw(std::string_view json) {
 JsonWriter& JsonWriter::text(std::string_view value) {
   separate();
   out_ += '"';
-  for (const char c : value) {
+  std::size_t plain = 0;  // from here on nothing was escaped
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const char c = value[i];
     const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out_ += '\\';
-      out_ += c;
-    } else if (byte < 0x20) {
+    if (byte >= 0x20 && c != '"' && c != '\\') continue;
+    out_.append(value, plain, i - plain);
+    plain = i + 1;
+    if (byte >= 0x20) {
+      out_.append(1, '\\').append(1, c);
+    } else {
       constexpr std::string_view kHex = "0123456789abcdef";
       out_.append("\\u00").append(1, kHex[byte >> 4]).append(1, kHex[byte & 15]);
-    } else {
-      out_ += c;
     }
   }
-  out_ += '"';
+  out_.append(value, plain).append("\"");
   return *this;
 }
 

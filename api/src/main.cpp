@@ -11,6 +11,7 @@
 #include <api/server.hpp>
 #include <appliance/host.hpp>
 #include <base/log.hpp>
+#include <base/printable.hpp>
 
 #include "https_post.hpp"
 #include "process.hpp"
@@ -41,7 +42,7 @@ constexpr const char* kFooter =
     "  3  the store was refused: rolled back, altered, or of another token\n";
 
 [[noreturn]] void fail(Exit code, const std::string& sentence) {
-  std::fprintf(stderr, "sigillod: %s\n", sentence.c_str());
+  std::fprintf(stderr, "sigillod: %s\n", base::printable_sentence(sentence).c_str());
   api::leave(code);
 }
 
@@ -187,7 +188,10 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::local);
+    if (error.get_exit_code() == 0) return app.exit(error);
+    std::fprintf(stderr, "sigillod: %s\nSee `sigillod --help`.\n",
+                 base::printable_sentence(error.what()).c_str());
+    return static_cast<int>(Exit::local);
   }
   if (show_routes) {
     std::fputs(api::role_table().c_str(), stdout);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <base/log.hpp>
+#include <base/thread_name.hpp>
 
 #include "checkpoint_push.hpp"
 #include "connection.hpp"
@@ -178,9 +179,15 @@ void Server::start() {
                  ended);
   asio::co_spawn(parts.monitor->get_executor(), accept_monitors(parts.core, parts.io, *parts.monitor), ended);
   asio::co_spawn(parts.io, sweep(parts.core), ended);
+  // One for two cores: the HSM's worker, the writer and the anchor want the rest, and two loops on two cores
+  // wake each other more than they share.
   const unsigned wanted = parts.core.options.io_threads;
-  const unsigned count = wanted != 0 ? wanted : std::max(1U, std::thread::hardware_concurrency());
-  for (unsigned i = 0; i < count; ++i) parts.threads.emplace_back([&parts] { parts.io.run(); });
+  const unsigned count = wanted != 0 ? wanted : std::max(1U, std::thread::hardware_concurrency() / 2);
+  const auto serve = [&parts] {
+    base::name_thread("io");
+    parts.io.run();
+  };
+  for (unsigned i = 0; i < count; ++i) parts.threads.emplace_back(serve);
   if (parts.post)
     parts.push =
         std::make_unique<CheckpointPush>(std::move(parts.post), parts.core.service, parts.core.metrics,

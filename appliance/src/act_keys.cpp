@@ -143,16 +143,24 @@ ActionOutcome keys_list(ActionCall& call) {
     const auto found = by_version.find(version);
     return found == by_version.end() ? std::uint64_t{0} : found->second;
   };
+  // The token's, and not this process's: an act may be exchanging that just now.
+  const auto registered = KeyRegister::read(*parts.token);
+  if (!registered) return failed(registered.error(), "The keys' register cannot be read", kAgain);
   json::array list;
-  for (const auto& entry : parts.registered.keys()) {
+  for (const auto& entry : registered->keys()) {
     auto one = shown(entry);
     if (counts && entry.label == KeyLabels::verifier)
       one["records"] = under(counts->verifiers, entry.version);
     list.push_back(std::move(one));
   }
-  for (const auto& entry : parts.registered.record_keys()) {
+  for (const auto& entry : registered->record_keys()) {
     auto one = shown(entry);
     if (counts) one["records"] = under(counts->records, entry.id);
+    const auto keys = call.context().keys();
+    const auto uses = entry.id == keys->record_key ? base::Result<std::uint64_t>(keys->sealer->uses())
+                                                   : parts.key_uses->of(entry.id);
+    if (!uses) return failed(uses.error(), "The uses of a key cannot be read", kAgain);
+    one["uses"] = *uses;
     list.push_back(std::move(one));
   }
   const auto reseal = parts.resealer->state();

@@ -21,7 +21,7 @@ ActionOutcome write(ActionCall& call, const OfficerRecord& officer, EventKind ki
   const auto& context = call.context();
   auto event = call.event(kind);
   event.operator_name = officer.name;
-  event.reference = key_thumbprint(officer);
+  event.reference = kind == EventKind::officer_enrolled ? key_text(officer) : key_thumbprint(officer);
   sealed_store::Changes changes;
   changes.events.push_back(std::move(event));
   changes.puts.push_back(context.put(Table::officer, officer_id(officer.name), officer, Queue::officer));
@@ -53,10 +53,9 @@ ActionOutcome change(ActionCall& call, OfficerStatus to, EventKind kind) {
 }  // namespace
 
 base::Result<Officers> load_officers(const Context& context) {
-  SIGILLO_TRY(const auto due,
-              context.store.due(static_cast<std::uint8_t>(Queue::officer), context.now(), 10'000));
+  SIGILLO_TRY(const auto listed, context.store.members(static_cast<std::uint8_t>(Queue::officer)));
   Officers officers;
-  for (const auto& item : due) {
+  for (const auto& item : listed) {
     SIGILLO_TRY(auto record, context.load<OfficerRecord>(Table::officer, item.key.id));
     if (record) officers.push_back(std::move(*record));
   }
@@ -110,10 +109,10 @@ ActionOutcome officers_revoke(ActionCall& call) {
 
 ActionOutcome acts_list(ActionCall& call) {
   const auto& context = call.context();
-  const auto due = context.store.due(static_cast<std::uint8_t>(Queue::act), context.now(), 100'000);
-  if (!due) return failed(due.error(), "The acts cannot be read", std::string(kAdvice));
+  const auto listed = context.store.members(static_cast<std::uint8_t>(Queue::act));
+  if (!listed) return failed(listed.error(), "The acts cannot be read", std::string(kAdvice));
   json::array list;
-  for (const auto& item : *due) {
+  for (const auto& item : *listed) {
     const auto record = context.load<ActRecord>(Table::act, item.key.id);
     if (!record) return failed(record.error(), "An act cannot be read", std::string(kAdvice));
     if (!*record) continue;

@@ -65,9 +65,7 @@ ActionOutcome accept_unclean_stops(ActionCall& call) {
   if (!only(call.parameters, {})) return invalid("Accepting unclean stops takes nothing.");
   if (!is_held_for(call.host, kHoldUncleanStops))
     return refused("The appliance is not held for unclean stops.", "There is nothing to accept.");
-  const auto& context = call.context();
-  const auto noted =
-      base::sync_wait(context.store.commit({.events = {call.event(EventKind::unclean_stops_accepted)}}));
+  const auto noted = call.parts().runs->accept(call.event(EventKind::unclean_stops_accepted));
   if (!noted) return failed(noted.error(), "It could not be written into the ledger", kUnread);
   release_afterwards(call, kHoldUncleanStops);
   return json::object{};

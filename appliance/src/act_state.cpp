@@ -33,6 +33,7 @@ ActionOutcome status(ActionCall& call) {
   out["node"] = head.node;
   out["seq"] = head.seq;
   out["profile"] = parts.config.profile;
+  out["unclean_stops"] = parts.runs->unclean();
   out["development"] = parts.config.allow_weak_policy;
   const auto officers = load_officers(parts.context());
   if (officers) out["officers"] = active(*officers);

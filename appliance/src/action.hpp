@@ -15,11 +15,14 @@
 
 namespace sigillo::appliance {
 
+class Restoration;
+
 // The least that the appliance must be for an action to run.
 enum class Needs : std::uint8_t {
-  nothing,  // also while sealed
-  held,     // token and store: also while it is held
-  open,     // only while it serves
+  nothing,    // also while sealed
+  candidate,  // only while sealed: a store that no HSM vouches for
+  held,       // token and store: also while it is held
+  open,       // only while it serves
 };
 
 struct ActionCall {
@@ -30,8 +33,9 @@ struct ActionCall {
   const boost::json::object& parameters;
   const base::Secret& secret;
   const Progress& progress;
-  std::vector<std::string> officers;  // who signed, checked
-  std::string digest;                 // of the act, hex; empty where it takes no officers
+  std::vector<std::string> officers;   // who signed, checked
+  std::string digest;                  // of the act, hex; empty where it takes no officers
+  Restoration* restoration = nullptr;  // of an action that needs a candidate
   // Set by a handler whose effect is on the host itself: run when the act's end is written and nothing is
   // held open by it any more.
   std::function<std::optional<ActionFailure>()> afterwards = {};

@@ -6,12 +6,16 @@ namespace sigillo::appliance {
 namespace {
 
 // Everything that an officer can ask, as data. Two officers for what touches keys, policy floors, restore,
-// erasure or officers; one for what stops nobody's guesses; none for what only looks, or closes.
+// erasure or officers; one for what stops nobody's guesses; none for what only looks, copies
+// what stays sealed, or closes.
 constexpr OfficerAction kActions[] = {
     {"status", 0, Needs::nothing, status},
     {"unseal", 0, Needs::nothing, unseal},
     {"unseal.share", 0, Needs::nothing, unseal_share},
     {"seal", 0, Needs::nothing, seal},
+
+    {"restore.look", 0, Needs::candidate, restore_look},
+    {"restore", 2, Needs::candidate, restore},
 
     {"policy.show", 0, Needs::held, policy_show},
     {"policy.accept", 2, Needs::held, policy_accept},
@@ -26,6 +30,8 @@ constexpr OfficerAction kActions[] = {
     {"acts.list", 0, Needs::held, acts_list},
 
     {"audit.prune", 2, Needs::open, audit_prune},
+
+    {"backup.create", 0, Needs::held, backup_create},  // a timer makes it, and it shows nobody anything
 
     {"channels.list", 0, Needs::held, channels_list},
     {"channels.enrol", 2, Needs::held, channels_enrol},

@@ -16,7 +16,12 @@ ActionOutcome seal(ActionCall& call);
 ActionOutcome policy_show(ActionCall& call);
 ActionOutcome policy_accept(ActionCall& call);
 ActionOutcome accept_unclean_stops(ActionCall& call);
-inline constexpr const char* kHoldUncleanStops = "unclean-stops";
+
+// act_restore; `restore_order` is of either's parameters, nothing where they are malformed.
+struct RestoreOrder;
+std::optional<RestoreOrder> restore_order(const boost::json::object& parameters);
+ActionOutcome restore_look(ActionCall& call);
+ActionOutcome restore(ActionCall& call);
 
 // act_subject
 ActionOutcome subject_erase(ActionCall& call);
@@ -31,6 +36,9 @@ ActionOutcome acts_list(ActionCall& call);
 
 // act_audit
 ActionOutcome audit_prune(ActionCall& call);
+
+// act_backup
+ActionOutcome backup_create(ActionCall& call);
 
 // act_channels
 ActionOutcome channels_list(ActionCall& call);

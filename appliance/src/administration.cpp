@@ -5,6 +5,8 @@
 #include <base/log.hpp>
 
 #include "actions.hpp"
+#include "open_act.hpp"
+#include "restoration.hpp"
 
 namespace sigillo::appliance {
 namespace {
@@ -43,6 +45,8 @@ base::Result<void> write_down(const ActionCall& call, const SignedAct& act, cons
                               const Officers& officers) {
   const auto& context = call.context();
   sealed_store::Changes changes;
+  SIGILLO_TRY(auto left_open, close_interrupted(call.parts()));  // where the disk did not take its end
+  if (left_open) changes.events.push_back(std::move(*left_open));
   auto begun = call.event(EventKind::act);
   begun.reference = call.digest;
   changes.events.push_back(std::move(begun));
@@ -55,6 +59,7 @@ base::Result<void> write_down(const ActionCall& call, const SignedAct& act, cons
   const auto now = context.now();
   changes.puts.push_back(
       context.put(Table::act, act_id(parsed), record_of(act, officers, now), Queue::act, now));
+  changes.puts.push_back(context.put(Table::open_act, Id{}, open_act(call, parsed)));
   const auto committed = base::sync_wait(context.store.commit(std::move(changes)));
   if (!committed) return committed.error();
   return base::ok();
@@ -64,7 +69,8 @@ void write_end(const ActionCall& call, bool good) {
   auto ended = call.event(EventKind::act_ended);
   ended.reference = call.digest;
   ended.outcome = static_cast<std::uint16_t>(good ? EventOutcome::approved : EventOutcome::failed);
-  const auto noted = base::sync_wait(call.context().store.commit({.events = {std::move(ended)}}));
+  const auto noted = base::sync_wait(call.context().store.commit(
+      {.events = {std::move(ended)}, .erases = {record_key(Table::open_act, Id{})}}));
   if (!noted) base::log::error("act-end-not-noted", noted.error());
 }
 
@@ -79,8 +85,12 @@ std::optional<ActionFailure> admit(const OfficerAction& action, const AdminReque
   const auto& context = call.context();
   const auto officers = load_officers(context);
   if (!officers) return failed(officers.error(), "The officers cannot be read", "Look at `sigillo status`.");
+  const auto restored = context.load<RestoreRecord>(Table::restore, Id{});
+  if (!restored)
+    return failed(restored.error(), "Acts of before cannot be read", "Look at `sigillo status`.");
   auto check = check_act(*request.act, *officers,
-                         {call.parts().appliance_id, request.action, action.officers, context.now()});
+                         {call.parts().appliance_id, request.action, action.officers, context.now(),
+                          *restored ? (*restored)->at : base::Instant{}});
   if (check.refusal) return refused_act(check);
   const auto kept = context.load<ActRecord>(Table::act, act_id(check.act));
   if (!kept) return failed(kept.error(), "Acts of before cannot be read", "Look at `sigillo status`.");
@@ -102,6 +112,53 @@ std::optional<ActionFailure> admit(const OfficerAction& action, const AdminReque
 
 }  // namespace
 
+Administration::Administration(Host& host, const base::Clock& clock, Place place)
+    : host_(host), clock_(clock), place_(place), shares_(host.config().audit.issuer) {}
+
+Administration::~Administration() = default;
+
+// The officers are those of the store that is put back; who was suspended or revoked since, as the lost
+// ledger says, is none of them.
+ActionOutcome Administration::on_candidate(const OfficerAction& action, const AdminRequest& request,
+                                           ActionCall& call) {
+  const auto order = restore_order(request.parameters);
+  if (!order)
+    return invalid(
+        "A restore is of a \"backup\", a \"store\" or neither, with \"ledger\" files; absolute paths.");
+  const std::unique_lock<std::mutex> one(acts_, std::try_to_lock);
+  if (!one)
+    return ActionFailure{"busy", "Another act is being carried out.", "Wait for its end, and come again."};
+  if (place_ != Place::command || host_.standing() != Standing::sealed)
+    return refused("A restore is no work for an appliance that runs.",
+                   "Nothing was changed. Stop it, and run the command again.");
+  auto restoration = std::move(looked_at_);
+  if (!restoration || action.officers == 0 || restoration->order() != *order) {
+    restoration.reset();
+    auto prepared = Restoration::prepare(host_.config(), request.secret, clock_, *order, call.progress);
+    if (auto* failure = std::get_if<ActionFailure>(&prepared)) return std::move(*failure);
+    restoration = std::get<std::unique_ptr<Restoration>>(std::move(prepared));
+  }
+  call.assembly = &restoration->assembly();
+  call.restoration = restoration.get();
+  if (action.officers > 0) {
+    for (const auto& one_of : request.act ? request.act->signatures : std::vector<ActSignature>()) {
+      if (restoration->tail().officers.contains(one_of.officer))
+        return refused_act({ActRefusal::inactive_officer, one_of.officer, {}, {}});
+    }
+    if (auto failure = admit(action, request, call)) return std::move(*failure);
+    base::log::info("act", {{"action", action.name}, {"digest", call.digest}});
+  }
+  auto outcome = action.run(call);
+  if (action.officers > 0) write_end(call, outcome.index() == 0);
+  if (call.afterwards && outcome.index() == 0) {
+    if (auto failure = call.afterwards()) return std::move(*failure);
+  }
+  call.assembly = nullptr;
+  call.restoration = nullptr;
+  if (action.officers == 0) looked_at_ = std::move(restoration);
+  return outcome;
+}
+
 ActionOutcome Administration::perform(AdminRequest request, const Progress& progress) {
   const auto* const action = find_action(request.action);
   if (action == nullptr)
@@ -110,6 +167,7 @@ ActionOutcome Administration::perform(AdminRequest request, const Progress& prog
   shares_.forget_if_old(clock_.now());
   ActionCall call{host_, clock_, shares_, nullptr, request.parameters, request.secret, progress, {}, {}};
   if (action->needs == Needs::nothing) return action->run(call);
+  if (action->needs == Needs::candidate) return on_candidate(*action, request, call);
 
   std::unique_lock<std::mutex> one(acts_, std::defer_lock);
   if (action->officers > 0 && !one.try_lock())

@@ -113,11 +113,16 @@ base::Result<std::optional<Head>> Anchor::recorded() {
 }
 
 base::Result<std::optional<Head>> Anchor::newest() {
+  SIGILLO_TRY(const auto now, position());
+  return std::optional(now.head);
+}
+
+base::Result<AnchorPosition> Anchor::position() {
   const std::lock_guard lock(mutex_);
   SIGILLO_TRY(const auto objects, token_.list_data(label_));
   SIGILLO_TRY(const auto found, decode(objects));
   if (found.empty()) return base::Error(sealed_store::Errc::rolled_back, "the token has no anchor");
-  return std::optional(found.back().head);
+  return AnchorPosition{found.back().epoch, found.back().head};
 }
 
 base::Result<void> Anchor::take_over(const Head& accepted) {

@@ -9,6 +9,7 @@
 
 #include <mutex>
 
+#include <appliance/backup_manifest.hpp>
 #include <hsm/token.hpp>
 #include <sealed_store/store.hpp>
 
@@ -16,7 +17,7 @@ namespace sigillo::appliance {
 
 class Anchor final : public sealed_store::HeadWitness {
  public:
-  // Founding: there may be no anchor yet. Elsewhere a token without one is another token, and refused.
+  // Founding, restoring: there may be no anchor yet. Elsewhere a token without one is another: refused.
   enum class Use : std::uint8_t { running, founding };
   Anchor(hsm::Token& token, std::uint32_t node, Use use = Use::running);
 
@@ -27,6 +28,8 @@ class Anchor final : public sealed_store::HeadWitness {
   base::Result<void> check();
   // The newest head, from beside a running appliance: nothing is begun with it.
   base::Result<std::optional<sealed_store::Head>> newest();
+  // The same with its epoch, as a backup's manifest has it.
+  base::Result<AnchorPosition> position();
 
  private:
   // A claim is a copy's wish to take over, with the head of the anchor that it means to replace: it stands in

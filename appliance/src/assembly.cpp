@@ -6,6 +6,7 @@
 
 #include <sealed_store/store_copy.hpp>
 
+#include "open_act.hpp"
 #include "parts.hpp"
 #include "policy_floor.hpp"
 #include "token_opening.hpp"
@@ -17,10 +18,9 @@ using sealed_store::StoreKeys;
 using sealed_store::StoreOptions;
 
 base::Result<std::vector<Channel>> load_channels(const Context& context) {
-  SIGILLO_TRY(const auto due,
-              context.store.due(static_cast<std::uint8_t>(Queue::channel), context.now(), 100'000));
+  SIGILLO_TRY(const auto listed, context.store.members(static_cast<std::uint8_t>(Queue::channel)));
   std::vector<Channel> channels;
-  for (const auto& item : due) {
+  for (const auto& item : listed) {
     SIGILLO_TRY(const auto record, context.load<ChannelRecord>(Table::channel, item.key.id));
     if (!record) continue;
     auto channel = from_record(*record);
@@ -29,6 +29,14 @@ base::Result<std::vector<Channel>> load_channels(const Context& context) {
   }
   SIGILLO_CHECK(check_channels(channels));
   return channels;
+}
+
+// Short ones, and what hangs on each: who may act, what was signed already, which past is marked. The long
+// ones are looked through beside the service.
+base::Result<void> check_lists(const Context& context) {
+  for (const auto queue : {Queue::officer, Queue::act, Queue::ledger_mark})
+    SIGILLO_CHECK(context.store.members(static_cast<std::uint8_t>(queue)));
+  return base::ok();
 }
 
 // The id that acts name: drawn when the store is founded, and kept with it, so that a restored store is the
@@ -61,6 +69,7 @@ base::Result<void> check_officers(const Officers& officers) {
 
 StoreOptions options_of(const Config& config) {
   StoreOptions options;
+  options.look_through = base::days(1);
   options.path = config.store.path;
   options.node = config.store.node;
   options.mode = config.anchor.mode == AnchorMode::strict ? sealed_store::WitnessMode::strict
@@ -168,7 +177,7 @@ base::Result<void> found_store(const Config& config, hsm::Token& token, const st
     auto event = own_event(EventKind::officer_enrolled, clock.now());
     event.channel = "officer";
     event.operator_name = officer.name;
-    event.reference = key_thumbprint(officer);
+    event.reference = key_text(officer);
     changes.events.push_back(std::move(event));
   }
   auto committed = base::sync_wait(store->commit(std::move(changes)));
@@ -176,81 +185,142 @@ base::Result<void> found_store(const Config& config, hsm::Token& token, const st
   return base::ok();
 }
 
-Assembly::Assembly(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+namespace {
 
-Assembly::~Assembly() {
-  parts_->resealer.reset();
-  parts_->ledger_keeper.reset();
-  parts_->housekeeping.reset();
-  const auto& context = parts_->engine->context();
-  sealed_store::Changes changes{.events = {own_event(EventKind::stopped, context.now())}};
-  const auto noted = base::sync_wait(context.store.commit(std::move(changes)));
-  if (!noted) base::log::error("stop-not-noted", noted.error());
-  parts_->engine.reset();
-}
+// A candidate's witness: what the file itself says. Nothing is compared with it but the file, and nothing is
+// recorded anywhere.
+class OwnHead final : public sealed_store::HeadWitness {
+ public:
+  explicit OwnHead(const sealed_store::Head& head) : head_(head) {}
+  base::Result<std::optional<sealed_store::Head>> recorded() override { return std::optional(head_); }
+  base::Result<void> take_over(const sealed_store::Head&) override { return base::ok(); }
+  base::Result<void> record(const sealed_store::Head&) override { return base::ok(); }
 
-base::Result<std::unique_ptr<Assembly>> Assembly::open(const Config& config, const base::Secret& pin,
-                                                       const base::Clock& clock) {
-  auto parts = std::make_unique<Parts>();
-  parts->config = config;
+ private:
+  const sealed_store::Head head_;
+};
+
+// All that is there without a store; gives the version of the store key that opens the file. `now`: a
+// rotation that was cut off after its file's rename is ended.
+base::Result<std::uint16_t> open_keys(Assembly::Parts& parts, const Config& config, const base::Secret& pin,
+                                      std::optional<base::Instant> now = {}) {
+  parts.config = config;
   if (!profile_of(config.hsm).data_objects)
     return base::Error(Errc::policy, "this module keeps no private data objects on its token, so no anchor");
-  SIGILLO_TRY(parts->token, open_token(config.hsm, pin));
-  SIGILLO_CHECK(parts->token->self_test());
-  SIGILLO_TRY(parts->registered, KeyRegister::read(*parts->token));
-  SIGILLO_TRY(const auto version, store_version_of(*parts->token, parts->registered, config.store.path));
-  SIGILLO_TRY(auto file_keys, store_keys(*parts->token, version));
-  const auto* active_store = parts->registered.active(KeyLabels::store);
-  if (active_store->version != version) {
-    parts->registered.activate({KeyLabels::store, version}, clock.now());
-    SIGILLO_CHECK(parts->registered.write(*parts->token));
+  SIGILLO_TRY(parts.token, open_token(config.hsm, pin));
+  SIGILLO_CHECK(parts.token->self_test());
+  SIGILLO_TRY(parts.registered, KeyRegister::read(*parts.token));
+  SIGILLO_TRY(const auto version, store_version_of(*parts.token, parts.registered, config.store.path));
+  if (now && parts.registered.active(KeyLabels::store)->version != version) {
+    parts.registered.activate({KeyLabels::store, version}, *now);
+    SIGILLO_CHECK(parts.registered.write(*parts.token));
   }
-  SIGILLO_TRY(auto keys, find_keys(*parts->token, parts->registered));
-  parts->ring.replace(std::move(keys));
-
+  SIGILLO_TRY(auto keys, find_keys(*parts.token, parts.registered));
+  parts.ring.replace(std::move(keys));
   auto messages = config.messages_folder.empty() ? std::variant<Messages, std::string>(Messages::built_in())
                                                  : Messages::load(config.messages_folder);
   if (const auto* sentence = std::get_if<std::string>(&messages)) {
     base::log::error("messages-refused", {{"reason", *sentence}});
     return base::Error(Errc::policy, "a message template is malformed");
   }
-  parts->messages = std::make_unique<Messages>(std::get<Messages>(std::move(messages)));
+  parts.messages = std::make_unique<Messages>(std::get<Messages>(std::move(messages)));
+  parts.anchor = std::make_unique<Anchor>(*parts.token, config.store.node);
+  return version;
+}
 
-  parts->anchor = std::make_unique<Anchor>(*parts->token, config.store.node);
-  parts->timed_anchor = std::make_unique<TimedAnchor>(*parts->anchor, config.hsm.deadline);
-  parts->witness = std::make_unique<MeteredWitness>(*parts->timed_anchor, *parts->figures);
+base::Result<void> open_engine(Assembly::Parts& p, StoreKeys file_keys, sealed_store::HeadWitness& witness,
+                               const base::Clock& clock) {
   SIGILLO_TRY(auto file,
-              sealed_store::SqlCipherStore::open(options_of(config), std::move(file_keys), *parts->witness));
-  parts->store = std::make_unique<sealed_store::ReopenableStore>(std::move(file));
-  parts->dispatcher =
-      std::make_unique<hsm::Dispatcher>(*parts->token, dispatcher_options(config.hsm, *parts->token));
-  parts->verifier =
-      std::make_unique<Verifier>(*parts->dispatcher, parts->ring, config.policy.verifier.pbkdf2_iterations);
-  parts->queue = std::make_unique<SubjectQueue>(*parts->dispatcher);
-  auto& p = *parts;
-  p.engine = std::make_unique<Engine>(Context{p.config,
-                                              clock,
-                                              *p.dispatcher,
-                                              *p.store,
-                                              p.ring,
-                                              *p.verifier,
-                                              *p.messages,
-                                              p.channels,
-                                              *p.queue,
-                                              {},
-                                              p.figures});
+              sealed_store::SqlCipherStore::open(options_of(p.config), std::move(file_keys), witness));
+  p.store = std::make_unique<sealed_store::ReopenableStore>(std::move(file));
+  p.dispatcher = std::make_unique<hsm::Dispatcher>(*p.token, dispatcher_options(p.config.hsm, *p.token));
+  p.verifier = std::make_unique<Verifier>(*p.dispatcher, p.ring, p.config.policy.verifier.pbkdf2_iterations);
+  p.queue = std::make_unique<SubjectQueue>(*p.dispatcher);
+  Context context{p.config,    clock,      *p.dispatcher, *p.store, p.ring,   *p.verifier,
+                  *p.messages, p.channels, *p.queue,      {},       p.figures};
+  SIGILLO_TRY(const auto restored, context.load<RestoreRecord>(Table::restore, Id{}));
+  if (restored) context.reissue = Reissue(restored->reissue_before);
+  p.engine = std::make_unique<Engine>(std::move(context));
   SIGILLO_TRY(auto channels, load_channels(p.engine->context()));
   p.channels.set(std::move(channels));
-  sealed_store::Changes changes{.events = {own_event(EventKind::started, p.engine->context().now())}};
-  auto started = base::sync_wait(p.store->commit(std::move(changes)));
-  if (!started) return started.error();
+  SIGILLO_CHECK(check_lists(p.engine->context()));
+  return base::ok();
+}
+
+}  // namespace
+
+Assembly::Assembly(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Assembly::~Assembly() {
+  parts_->resealer.reset();
+  parts_->ledger_keeper.reset();
+  parts_->housekeeping.reset();
+  if (parts_->engine && !parts_->detached) {
+    const auto& context = parts_->engine->context();
+    sealed_store::Changes changes{.events = {own_event(EventKind::stopped, context.now())}};
+    parts_->runs->end(changes);
+    parts_->key_uses->end(changes);
+    const auto noted = base::sync_wait(context.store.commit(std::move(changes)));
+    if (!noted) base::log::error("stop-not-noted", noted.error());
+  }
+  parts_->engine.reset();
+}
+
+base::Result<std::unique_ptr<Assembly>> Assembly::open(const Config& config, const base::Secret& pin,
+                                                       const base::Clock& clock) {
+  auto parts = std::make_unique<Parts>();
+  auto& p = *parts;
+  SIGILLO_TRY(const auto version, open_keys(p, config, pin, clock.now()));
+  SIGILLO_TRY(auto file_keys, store_keys(*p.token, version));
+  p.timed_anchor = std::make_unique<TimedAnchor>(*p.anchor, config.hsm.deadline);
+  p.witness = std::make_unique<MeteredWitness>(*p.timed_anchor, *p.figures);
+  SIGILLO_CHECK(open_engine(p, std::move(file_keys), *p.witness, clock));
   SIGILLO_TRY(p.appliance_id, appliance_id(p.engine->context()));
   SIGILLO_TRY(const bool loosened, policy_holds(p.engine->context()));
   if (loosened) p.holds.emplace_back(kHoldPolicy);
-  p.housekeeping = std::make_unique<Housekeeping>(*p.engine, *p.timed_anchor, *p.token);
+  sealed_store::Changes start{.events = {own_event(EventKind::started, p.engine->context().now())}};
+  SIGILLO_TRY(auto interrupted, close_interrupted(p));
+  if (interrupted) {
+    start.events.push_back(std::move(*interrupted));
+    start.erases.push_back(record_key(Table::open_act, Id{}));
+  }
+  p.runs = std::make_unique<Runs>(p.engine->context());
+  SIGILLO_CHECK(p.runs->begin(start));
+  p.key_uses = std::make_unique<KeyUses>(p.engine->context());
+  SIGILLO_CHECK(p.key_uses->begin(start));
+  // From here on it ends with its mark, also where it does not get as far as serving.
+  std::unique_ptr<Assembly> assembly(new Assembly(std::move(parts)));
+  auto started = base::sync_wait(p.store->commit(std::move(start)));
+  // The HSM went away in the middle: no fault of the store's, and it comes back by itself.
+  if (!started && started.error().is(sealed_store::Errc::not_witnessed))
+    return base::Error(hsm::Errc::unavailable, "the HSM did not take the anchor of this start",
+                       started.error().raw());
+  if (!started) return started.error();
+  if (p.runs->too_many()) p.holds.emplace_back(kHoldUncleanStops);
+  p.housekeeping = std::make_unique<Housekeeping>(*p.engine, *p.timed_anchor, *p.token, *p.runs, *p.key_uses);
   p.resealer = std::make_unique<Resealer>(p.engine->context());
   p.segments = std::make_unique<Segments>(p.engine->context());
   p.ledger_keeper = std::make_unique<LedgerKeeper>(p.engine->context(), *p.segments);
+  return assembly;
+}
+
+base::Result<std::unique_ptr<Assembly>> Assembly::open_candidate(const Config& config,
+                                                                 const base::Secret& pin,
+                                                                 const base::Clock& clock) {
+  auto parts = std::make_unique<Parts>();
+  auto& p = *parts;
+  SIGILLO_TRY(const auto version, open_keys(p, config, pin));
+  SIGILLO_TRY(auto file_keys, store_keys(*p.token, version));
+  sealed_store::Head head;
+  {
+    SIGILLO_TRY(const auto reader, sealed_store::LedgerReader::open(config.store.path, file_keys.page_key));
+    SIGILLO_TRY(head, reader->head());
+  }
+  p.detached = std::make_unique<OwnHead>(head);
+  // A token that was restored as well has none.
+  p.anchor = std::make_unique<Anchor>(*p.token, config.store.node, Anchor::Use::founding);
+  SIGILLO_CHECK(open_engine(p, std::move(file_keys), *p.detached, clock));
+  SIGILLO_TRY(p.appliance_id, appliance_id(p.engine->context()));
   return std::unique_ptr<Assembly>(new Assembly(std::move(parts)));
 }
 

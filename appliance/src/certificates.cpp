@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include <appliance/assembly.hpp>
+#include <base/sync.hpp>
 
 namespace sigillo::appliance {
 namespace {
@@ -30,14 +31,6 @@ base::Result<std::string> read_file(const std::string& path) {
   return text.str();
 }
 
-base::Result<void> sync_folder(const std::string& path) {
-  const auto folder = std::filesystem::path(path).parent_path();
-  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = fd >= 0 && ::fsync(fd) == 0;
-  if (fd >= 0) ::close(fd);
-  return synced ? base::ok() : failed("the certificates' folder could not be synced");
-}
-
 base::Result<void> replace_file(const std::string& path, const std::string& text) {
   const std::string making = path + ".new";
   const int fd = ::open(making.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -47,7 +40,8 @@ base::Result<void> replace_file(const std::string& path, const std::string& text
   const bool closed = ::close(fd) == 0;
   if (!written || !synced || !closed || ::rename(making.c_str(), path.c_str()) != 0)
     return failed("a certificate file could not be replaced");
-  return sync_folder(path);
+  const bool durable = base::sync_folder(std::filesystem::path(path).parent_path());
+  return durable ? base::ok() : failed("the certificates' folder could not be synced");
 }
 
 base::Result<hsm::EvpKey> evp_of(hsm::Token& token, const KeyEntry& entry) {

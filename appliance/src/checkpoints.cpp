@@ -46,6 +46,24 @@ base::Task<base::Result<std::string>> sign_checkpoint(const Context& context, se
   co_return signed_note(text, keys->ledger_public(), *signature);
 }
 
+base::Result<void> put_checkpoints_aside(const AuditConfig& audit, std::uint64_t after) {
+  if (audit.checkpoint_folder.empty()) return base::ok();
+  std::vector<std::filesystem::path> found;
+  std::error_code failed;
+  for (std::filesystem::directory_iterator at(audit.checkpoint_folder, failed), end; !failed && at != end;
+       at.increment(failed)) {
+    if (seq_of(at->path().filename().string()).value_or(0) > after) found.push_back(at->path());
+  }
+  for (const auto& path : found) {
+    if (failed) break;
+    std::filesystem::rename(path, path.parent_path() / ("replaced-" + path.filename().string()), failed);
+  }
+  if (failed)
+    return base::Error(base::FileErrc::failed, "checkpoints of before could not be put aside",
+                       static_cast<unsigned long>(failed.value()));
+  return base::ok();
+}
+
 base::Result<void> write_checkpoint(const AuditConfig& audit, const sealed_store::Head& head,
                                     const std::string& note) {
   const std::filesystem::path folder(audit.checkpoint_folder);

@@ -36,6 +36,12 @@ base::Result<SubjectRecord> Context::load_subject(const SubjectIndex& subject) c
   return std::move(*record);
 }
 
+sealed_store::GuardValue Context::count(const SubjectIndex& subject, guard::Counter counter,
+                                        const SubjectRecord& record) const {
+  const auto stored = store.guard({subject, static_cast<std::uint8_t>(counter)});
+  return reissue.seen(counter, stored, record, guard::limits(counter, policy()));
+}
+
 Outage outage_of(const base::Error& error) {
   if (error.is(hsm::Errc::credential)) return Outage::sealed;
   if (error.number() / 100 == 2 || error.is(sealed_store::Errc::not_witnessed))

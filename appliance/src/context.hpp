@@ -21,6 +21,7 @@
 #include "codec.hpp"
 #include "figures.hpp"
 #include "key_ring.hpp"
+#include "reissue.hpp"
 #include "subject_queue.hpp"
 #include "verifier.hpp"
 
@@ -39,6 +40,7 @@ struct Context {
   std::function<void(base::Task<bool>)>
       background;  // work that no answer waits for; finished before the store closes
   std::shared_ptr<Figures> figures = std::make_shared<Figures>();  // shared with the store's witness
+  Reissue reissue = {};
 
   KeySnapshot keys() const { return ring.snapshot(); }
   const Policy& policy() const { return config.policy; }
@@ -49,6 +51,9 @@ struct Context {
   base::Task<base::Result<SubjectIndex>> index_of(const Subject& subject) const;
   base::Task<base::Result<SubjectIndex>> index_of_contact(std::string_view contact) const;
 
+  // What a subject's counter says, to whoever enforces it and to whoever only shows it.
+  sealed_store::GuardValue count(const SubjectIndex& subject, guard::Counter counter,
+                                 const SubjectRecord& record) const;
   // A subject without a record has the default one; opening takes the same work either way.
   base::Result<SubjectRecord> load_subject(const SubjectIndex& subject) const;
   template <class T>

@@ -2,6 +2,7 @@
 
 #include "checkpoints.hpp"
 #include "disk.hpp"
+#include "key_uses.hpp"
 #include "ops.hpp"
 
 namespace sigillo::appliance {
@@ -79,6 +80,7 @@ base::Task<Reply> Engine::execute(Call call) {
   if (!presence.admitted() || base::secret_arena_crowded()) co_return Outage::overloaded;
   if (fenced_) co_return Outage::store_unavailable;
   const auto held = context_.keys();  // a key is destroyed only once nobody works with a set that has it
+  if (held->sealer->uses() >= kUsesStop) co_return Outage::store_unavailable;
   Session session(context_, call);
   if (!call.idempotency) co_return co_await dispatch(session, call.request);
 
@@ -111,6 +113,7 @@ Readiness Engine::readiness() const {
   if (!context_.dispatcher.healthy() || not_witnessed) out.reasons.emplace_back("hsm-unavailable");
   if (trouble && !not_witnessed) out.reasons.emplace_back("store-unavailable");
   if (fenced_) out.reasons.emplace_back("fenced");
+  if (context_.keys()->sealer->uses() >= kUsesStop) out.reasons.emplace_back(kRecordKeyUsedUp);
   if (context_.clock.now() + kClockTolerance < context_.store.head().time)
     out.reasons.emplace_back("clock-behind-ledger");
   out.ready = out.reasons.empty();
@@ -142,6 +145,8 @@ std::vector<Reading> Engine::readings() const {
   gauged("sigillo_hsm_workers", "Calls that the HSM is given at once", load.workers);
   gauged("sigillo_hsm_workers_stuck", "Workers whose call has passed its deadline and not come back",
          load.stuck);
+  gauged("sigillo_record_key_uses", "How often the record key has sealed; 4294967296 is the end of it",
+         context_.keys()->sealer->uses());
   gauged("sigillo_hsm_queue", "Calls that wait for a worker", load.queued);
   const std::lock_guard lock(mutex_);
   gauged("sigillo_calls_in_flight", "Operations begun and not answered, background work included",

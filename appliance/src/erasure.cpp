@@ -1,7 +1,6 @@
 #include "erasure.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <set>
 
 #include <appliance/subject.hpp>
@@ -15,8 +14,6 @@ using sealed_store::Changes;
 using sealed_store::GuardKey;
 using sealed_store::GuardValue;
 
-constexpr base::Instant kEver{std::numeric_limits<std::int64_t>::max()};
-constexpr std::size_t kAll = std::numeric_limits<std::int64_t>::max();
 constexpr std::size_t kPage = 1000;  // ledger entries read at once
 
 struct Collected {
@@ -49,7 +46,7 @@ base::Result<void> take_record(const Context& context, Collected& all) {
 base::Result<std::vector<Id>> find_deliveries(const Context& context, const SubjectIndex& subject) {
   std::vector<Id> found;
   for (const Queue queue : {Queue::sms, Queue::email, Queue::pec, Queue::post, Queue::delivery}) {
-    SIGILLO_TRY(const auto queued, context.store.due(static_cast<std::uint8_t>(queue), kEver, kAll));
+    SIGILLO_TRY(const auto queued, context.store.members(static_cast<std::uint8_t>(queue)));
     for (const auto& hint : queued) {
       SIGILLO_TRY(const auto record, context.load<DeliveryRecord>(Table::delivery, hint.key.id));
       if (record && record->subject == subject) found.push_back(hint.key.id);
@@ -71,7 +68,7 @@ base::Result<void> take_deliveries(const Context& context, Collected& all, const
 
 // A link's counter is by the link's id and guards nothing without it.
 base::Result<void> take_links(const Context& context, Collected& all) {
-  SIGILLO_TRY(const auto queued, context.store.due(static_cast<std::uint8_t>(Queue::link), kEver, kAll));
+  SIGILLO_TRY(const auto queued, context.store.members(static_cast<std::uint8_t>(Queue::link)));
   for (const auto& hint : queued) {
     SIGILLO_TRY(const bool taken, take<LinkRecord>(context, all, Table::link, hint.key.id));
     if (!taken) continue;
@@ -94,8 +91,7 @@ base::Result<void> take_links(const Context& context, Collected& all) {
 // courier's, and nobody may wait for both in another order.
 base::Task<base::Result<std::size_t>> erase_contact_uses(const Context& context, SubjectIndex subject) {
   const auto of_subject = [&subject](const ContactUse::Use& one) { return one.subject == subject; };
-  SIGILLO_CO_TRY(const auto queued,
-                 context.store.due(static_cast<std::uint8_t>(Queue::contact_use), kEver, kAll));
+  SIGILLO_CO_TRY(const auto queued, context.store.members(static_cast<std::uint8_t>(Queue::contact_use)));
   std::size_t erased = 0;
   for (const auto& hint : queued) {
     SIGILLO_CO_TRY(const auto seen, context.load<ContactUse>(Table::contact_use, hint.key.id));
@@ -154,9 +150,8 @@ base::Result<void> take_decisions(const Context& context, Collected& all) {
 
 // Attack: (1) guess up to the lock, (2) have the subject erased, on whatever pretext, and ask for a PIN
 // again, (3) guess on. No event here has a guard of the subject's own, so that its counters stay as they are.
-base::Task<base::Result<Erased>> erase(const Context& context, const Subject& subject,
+base::Task<base::Result<Erased>> erase(const Context& context, SubjectIndex index,
                                        sealed_store::Event event) {
-  SIGILLO_CO_TRY(const auto index, co_await context.index_of(subject));
   const auto turn = co_await context.queue.enter(index);
   co_await context.dispatcher.hop();
   Collected all;
@@ -175,12 +170,19 @@ base::Task<base::Result<Erased>> erase(const Context& context, const Subject& su
   SIGILLO_CO_CHECK(take_deliveries(context, all, deliveries));
   const GuardKey pin{index, static_cast<std::uint8_t>(guard::Counter::pin)};
   all.erased.wrong_guesses = context.store.guard(pin).total();
+  for (auto& ended : all.changes.events) ended.operator_name = event.operator_name;  // theirs too
   event.subject = index;
   all.changes.events.push_back(std::move(event));
   const auto committed = co_await context.store.commit(std::move(all.changes));
   if (!committed) co_return committed.error();
   all.erased.seq = committed->last_seq;
   co_return all.erased;
+}
+
+base::Task<base::Result<Erased>> erase(const Context& context, const Subject& subject,
+                                       sealed_store::Event event) {
+  SIGILLO_CO_TRY(const auto index, co_await context.index_of(subject));
+  co_return co_await erase(context, index, std::move(event));
 }
 
 }  // namespace sigillo::appliance

@@ -17,6 +17,9 @@ struct Erased {
   std::uint64_t seq = 0;            // the ledger entry that says so
 };
 
+// The same, of one who is known by the ledger's name for him only.
+base::Task<base::Result<Erased>> erase(const Context& context, SubjectIndex index, sealed_store::Event event);
+
 // `event` says by whom and why; the subject is filled in.
 base::Task<base::Result<Erased>> erase(const Context& context, const Subject& subject,
                                        sealed_store::Event event);

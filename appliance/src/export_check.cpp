@@ -1,9 +1,11 @@
 #include <appliance/export_check.hpp>
 
+#include <charconv>
 #include <istream>
 
 #include <boost/json.hpp>
 
+#include <appliance/ledger_events.hpp>
 #include <appliance/ledger_export.hpp>
 #include <sealed_store/ledger_entry.hpp>
 
@@ -15,7 +17,82 @@ namespace json = boost::json;
 constexpr std::string_view kOpening = "{\"base\"";
 constexpr std::string_view kClosing = "{\"checkpoint\"";
 
+std::uint64_t print_of(const base::Digest& hash) {
+  return base::read_be<std::uint64_t>(hash);
+}
+
+// The reference of an entry `restored`: "SEQ:HASH:WHO"; nothing where it is none.
+struct Replaced {
+  std::uint64_t seq = 0;
+  base::Digest hash{};
+  std::string who;
+};
+std::optional<Replaced> parse_replaced(std::string_view text) {
+  const auto one = text.find(':'), two = text.find(':', one + 1);
+  if (one == std::string_view::npos || two == std::string_view::npos) return std::nullopt;
+  Replaced out;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + one, out.seq);
+  const auto hash = base::from_hex(text.substr(one + 1, two - one - 1));
+  if (error != std::errc() || end != text.data() + one || !hash || hash->size() != out.hash.size())
+    return std::nullopt;
+  std::copy(hash->begin(), hash->end(), out.hash.begin());
+  out.who = text.substr(two + 1);
+  return out;
+}
+
 }  // namespace
+
+std::optional<std::uint64_t> ExportCheck::Prints::at(std::uint64_t seq) const {
+  if (seq < from || seq - from >= of.size()) return std::nullopt;
+  return of[seq - from];
+}
+
+void ExportCheck::begin_anew(std::uint64_t after, const base::Digest& hash) {
+  before_ = std::exchange(prints_, Prints());
+  report_.left_at.reset();
+  report_.restores.clear();
+  report_.entries = 0;
+  acts_ = ActsCheck();
+  acts_.begin(after == 0);
+  last_ = after;
+  previous_ = hash;
+}
+
+// Attack: (1) rewrite the ledger from some entry on, with the appliance's own key, (2) say that it was
+// restored. What it was restored instead of is in the entry, and is the file's of before, or is not.
+std::optional<ExportReport> ExportCheck::follow(const sealed_store::LedgerEntry& entry) {
+  if (several_) {
+    if (prints_.of.empty()) prints_.from = entry.seq;
+    prints_.of.push_back(print_of(entry.hash));
+  }
+  const auto other = before_.at(entry.seq);
+  const bool apart = other && *other != print_of(entry.hash);
+  if (apart && !report_.left_at) report_.left_at = entry.seq - 1;
+  if (entry.event.kind != static_cast<std::uint16_t>(EventKind::restored)) return std::nullopt;
+  const auto replaced = parse_replaced(entry.event.reference);
+  if (!replaced)
+    return end(ExportVerdict::altered, entry.seq, "An entry `restored` does not say what it replaced.");
+  report_.restores.push_back({entry.seq, entry.event.attempt, replaced->seq, replaced->who});
+  if (report_.left_at != entry.event.attempt) return std::nullopt;
+  const auto had = before_.at(replaced->seq);
+  if (had && *had != print_of(replaced->hash))
+    return end(ExportVerdict::altered, entry.seq,
+               "The restore says that it replaced another history than the file before it has.");
+  return std::nullopt;
+}
+
+// The new file's end: it left the files before it where a restore says so, or nowhere.
+std::optional<ExportReport> ExportCheck::undeclared() {
+  if (before_.of.empty()) return std::nullopt;
+  if (!report_.left_at)
+    return end(ExportVerdict::altered, before_.from,
+               "The entries of the file before it stand there a second time: give the last file alone.");
+  for (const auto& fork : report_.restores) {
+    if (fork.after == *report_.left_at) return std::nullopt;
+  }
+  return end(ExportVerdict::altered, *report_.left_at + 1,
+             "Another history begins here than in the file before it, and no restore declares it.");
+}
 
 std::string_view name(ExportVerdict verdict) {
   switch (verdict) {
@@ -29,6 +106,8 @@ std::string_view name(ExportVerdict verdict) {
       return "cut tail";
     case ExportVerdict::unknown_key:
       return "unknown key";
+    case ExportVerdict::act_refused:
+      return "act not signed";
     case ExportVerdict::unreadable:
       return "unreadable";
   }
@@ -37,14 +116,15 @@ std::string_view name(ExportVerdict verdict) {
 
 struct ExportCheck::File {
   std::istream& in;
+  bool may_begin_anew = false;
   bool first_line = true;
   bool torn = false;                // without its newline: the file may have been cut in the middle of a line
   std::optional<std::string> base;  // the note that it begins with; the keys that check it come last
   std::uint64_t from = 0;
 };
 
-ExportReport ExportCheck::take(std::istream& in) {
-  File file{in};
+ExportReport ExportCheck::take(std::istream& in, bool last) {
+  File file{in, several_ && last};
   std::string line;
   while (std::getline(in, line)) {
     file.torn = in.eof();
@@ -61,6 +141,8 @@ ExportReport ExportCheck::end(ExportVerdict verdict, std::uint64_t at, std::stri
   report_.verdict = verdict;
   report_.at = at;
   report_.detail = std::move(detail);
+  report_.acts = acts_.held();
+  report_.acts_unchecked = acts_.unchecked();
   return report_;
 }
 
@@ -83,8 +165,13 @@ std::optional<ExportReport> ExportCheck::open(File& file, const std::string& lin
   if (!body->segment_from)
     return end(ExportVerdict::altered, last_ + 1, "The base is a checkpoint, and not the end of a segment.");
   if (report_.entries == 0) {
+    acts_.begin(false);
     last_ = body->seq;
     previous_ = body->hash;
+    return std::nullopt;
+  }
+  if (file.may_begin_anew && body->seq < last_) {
+    begin_anew(body->seq, body->hash);
     return std::nullopt;
   }
   if (body->seq > last_)
@@ -97,14 +184,18 @@ std::optional<ExportReport> ExportCheck::open(File& file, const std::string& lin
 std::optional<ExportReport> ExportCheck::entry(File& file, const std::string& line) {
   const auto entry = parse_entry(line);
   if (!entry) return broken(file, last_ + 1, "A line is not a ledger entry.");
+  // One that begins further on begins with a base, which is looked at where it stands.
+  if (file.may_begin_anew && file.first_line && report_.entries > 0 && entry->seq == 1)
+    begin_anew(0, base::Digest{});
   if (entry->seq != last_ + 1) return misplaced(file, *entry);
   if (sealed_store::chain_hash(previous_, *entry) != entry->hash)
     return end(ExportVerdict::altered, entry->seq, "An entry's hash does not hold.");
+  if (auto wrong = acts_.take(*entry)) return end(ExportVerdict::act_refused, entry->seq, std::move(*wrong));
   previous_ = entry->hash;
   last_ = entry->seq;
   if (report_.entries++ == 0) report_.from = entry->seq;
   if (file.from == 0) file.from = entry->seq;
-  return std::nullopt;
+  return follow(*entry);
 }
 
 // Another number than the next one: it was edited, the entry was moved, or what belongs here is gone.
@@ -166,6 +257,8 @@ ExportReport ExportCheck::compare(File& file, const NoteCheck& check) {
   if (check.body->segment_from && *check.body->segment_from != file.from)
     return end(ExportVerdict::altered, last_,
                "The segment began with another entry than its checkpoint says.");
+  if (auto wrong = undeclared()) return *wrong;
+  if (auto wrong = acts_.end()) return end(ExportVerdict::act_refused, last_, std::move(*wrong));
   report_.checkpoint = check.body;
   return end(ExportVerdict::intact, last_, "Every entry is in its place, up to the signed checkpoint.");
 }

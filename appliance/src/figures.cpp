@@ -61,8 +61,12 @@ void Figures::append_to(std::vector<Reading>& out, const sealed_store::Store& st
                  gauge, "", "", head > anchored ? static_cast<double>(head - anchored) : 0});
   out.push_back({"sigillo_anchor_failures_total", "Heads that the HSM did not take", counter, "", "",
                  static_cast<double>(anchor_failures_.load())});
+  out.push_back({"sigillo_unclean_stops", "Stops without an end that are counted; 10 hold the next start",
+                 gauge, "", "", static_cast<double>(unclean_stops_.load())});
   out.push_back({"sigillo_counters", "Counters that are not zero, of all subjects together", gauge, "", "",
                  static_cast<double>(store.guards())});
+  out.push_back({"sigillo_store_stale", "Buckets of records and parts of queues found older than they were",
+                 gauge, "", "", static_cast<double>(store.stale())});
   out.push_back({"sigillo_store_trouble", "1 while the ledger cannot be written or anchored", gauge, "", "",
                  store.trouble() ? 1.0 : 0.0});
 }

@@ -26,6 +26,7 @@ class Figures {
   base::Histogram& step(Step step) { return steps_[static_cast<std::size_t>(step)]; }
   void anchored(std::uint64_t seq) { anchored_.store(seq, std::memory_order_relaxed); }
   void anchor_failed() { add(anchor_failures_); }
+  void unclean_stops(std::size_t counted) { unclean_stops_.store(counted, std::memory_order_relaxed); }
 
   void append_to(std::vector<Reading>& out, const sealed_store::Store& store) const;
 
@@ -33,10 +34,10 @@ class Figures {
   using Count = std::atomic<std::uint64_t>;
   static void add(Count& count) { count.fetch_add(1, std::memory_order_relaxed); }
 
-  std::array<Count, 15> outcomes_{};
+  std::array<Count, 16> outcomes_{};
   std::array<Count, 3> alarms_{};
   std::array<base::Histogram, 4> steps_;
-  Count limits_{0}, anchored_{0}, anchor_failures_{0};
+  Count limits_{0}, anchored_{0}, anchor_failures_{0}, unclean_stops_{0};
 };
 
 // The store's witness, with a watch in its hand.

@@ -6,7 +6,8 @@ namespace sigillo::appliance::guard {
 namespace {
 
 constexpr std::uint32_t kLinkTokens = 5;
-constexpr std::uint16_t kCountMax = 0xffff;
+constexpr std::uint16_t kReissue = 0xffff;
+constexpr std::uint16_t kCountMax = kReissue - 1;  // what guesses make is never the mark
 constexpr base::Duration kUnownedKept = base::days(365);
 
 }  // namespace
@@ -37,10 +38,18 @@ sealed_store::GuardValue aged(const sealed_store::GuardValue& value, const Limit
   return value;
 }
 
+sealed_store::GuardValue reissue_mark(base::Instant at) {
+  return {kReissue, 0, at};
+}
+
+bool awaits_reissue(const sealed_store::GuardValue& value) {
+  return value.failures == kReissue;
+}
+
 View look(const sealed_store::GuardValue& value, const Limits& limits, base::Instant now) {
   const auto current = aged(value, limits, now);
   const std::uint32_t total = current.total();
-  if (total >= limits.limit) return {.locked = true};
+  if (total >= limits.limit || awaits_reissue(current)) return {.locked = true};
   View view{.remaining = limits.limit - total};
   if (total >= limits.delay_from) {
     const std::uint32_t doublings = std::min(total - limits.delay_from, 40U);

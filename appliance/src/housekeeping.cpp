@@ -1,12 +1,12 @@
 #include "housekeeping.hpp"
 
 #include <base/log.hpp>
+#include <base/thread_name.hpp>
 
 #include <chrono>
 
 #include "checkpoints.hpp"
 #include "disk.hpp"
-#include "outbox.hpp"
 
 namespace sigillo::appliance {
 namespace {
@@ -16,8 +16,10 @@ using sealed_store::RecordKey;
 
 constexpr std::size_t kBatch = 200;  // of each queue in one round; the rest comes a second later
 constexpr auto kRound = std::chrono::seconds(1);
+// The couriers' queues: so many parts of each in one round, and others have the cores in between.
+constexpr int kParts = 25;
+constexpr auto kRest = std::chrono::milliseconds(5);
 constexpr double kDiskCalm = 0.05;  // below the warning by so much, it may be given again
-constexpr base::Duration kOutcomeKept = base::days(90);
 
 sealed_store::Event event(const Context& context, EventKind kind, const SubjectIndex& subject = {}) {
   sealed_store::Event out;
@@ -102,34 +104,21 @@ base::Task<bool> sweep_delivery(Engine& engine, Id id) {
   co_return co_await commit(engine.context(), std::move(changes));
 }
 
-// A sealed text that no courier fetched in its time, or that none could deliver, is erased; its outcome is
-// kept a while for status.
-base::Task<bool> sweep_outbox(Engine& engine, Medium medium) {
-  const auto& context = engine.context();
-  const auto turn = co_await context.queue.enter(outbox_turn(medium));
-  const auto due = context.store.due(static_cast<std::uint8_t>(medium), context.now(), kBatch);
-  Changes changes;
-  for (const auto& hint : due ? *due : std::vector<sealed_store::DueRecord>()) {
-    auto found = context.load<DeliveryRecord>(Table::delivery, hint.key.id);
-    if (!found || !*found) continue;
-    const bool spent =
-        (*found)->attempts >= context.policy().delivery.attempts;  // and its last lease has ended
-    const bool expired = context.now() >= (*found)->expires;
-    if (!spent && !expired) continue;
-    (*found)->state = expired ? DeliveryState::expired : DeliveryState::failed;
-    (*found)->sealed.clear();
-    changes.puts.push_back(
-        context.put(Table::delivery, hint.key.id, **found, Queue::delivery, context.now() + kOutcomeKept));
-  }
-  co_return co_await commit(context, std::move(changes));
-}
-
 }  // namespace
 
-Housekeeping::Housekeeping(Engine& engine, TimedAnchor& anchor, const hsm::Token& token)
-    : engine_(engine), anchor_(anchor), token_(token), ageing_(engine.context()), thread_([this] {
-        loop();
-      }) {}
+Housekeeping::Housekeeping(Engine& engine, TimedAnchor& anchor, const hsm::Token& token, Runs& runs,
+                           KeyUses& uses)
+    : engine_(engine),
+      anchor_(anchor),
+      token_(token),
+      runs_(runs),
+      uses_(uses),
+      ageing_(engine.context()),
+      outboxes_{{{engine.context(), Medium::sms},
+                 {engine.context(), Medium::email},
+                 {engine.context(), Medium::pec},
+                 {engine.context(), Medium::post}}},
+      thread_([this] { loop(); }) {}
 
 Housekeeping::~Housekeeping() {
   {
@@ -141,30 +130,50 @@ Housekeeping::~Housekeeping() {
 }
 
 void Housekeeping::loop() {
-  std::unique_lock lock(mutex_);
-  while (!wake_.wait_for(lock, kRound, [this] { return stopping_; })) {
-    lock.unlock();
+  base::name_background_thread("housekeeping");
+  for (auto next = std::chrono::steady_clock::now() + kRound; rest_until(next); next += kRound) {
+    next = std::max(next, std::chrono::steady_clock::now());
     round();
-    lock.lock();
+    for (auto& outbox : outboxes_) {
+      for (int part = 0; part < kParts && outbox.step(); ++part) {
+        if (!rest_until(std::chrono::steady_clock::now() + kRest)) return;
+      }
+    }
   }
+}
+
+// False: it stops.
+bool Housekeeping::rest_until(std::chrono::steady_clock::time_point time) {
+  std::unique_lock lock(mutex_);
+  return !wake_.wait_until(lock, time, [this] { return stopping_; });
 }
 
 void Housekeeping::round() {
   const auto held = engine_.context().keys();
-  const auto fencing = anchor_.check();
-  if (!fencing && fencing.error().is(sealed_store::Errc::fenced)) {
-    engine_.set_fenced();
-    base::log::error("fenced", fencing.error());
-    return;
-  }
+  if (!watch_copies()) return;
   watch_hsm();
   watch_disk();
+  runs_.keep_time();
+  uses_.keep();
   base::sync_wait(sweep());
   const auto& audit = engine_.context().config.audit;
   if (!audit.checkpoint_folder.empty() && engine_.context().clock.now() >= next_checkpoint_) {
     if (base::sync_wait(publish_checkpoint()))
       next_checkpoint_ = engine_.context().clock.now() + audit.checkpoint_interval;
   }
+}
+
+// False: another copy has taken over. Every answer of `strict` mode finds that with its anchor; one that was
+// made since the last look has looked, and the list that a look reads keeps those waiting who want the next.
+bool Housekeeping::watch_copies() {
+  const auto records = anchor_.records();
+  const bool recorded = records != std::exchange(records_seen_, records);
+  if (recorded && engine_.context().config.anchor.mode == AnchorMode::strict) return true;
+  const auto fencing = anchor_.check();
+  if (fencing || !fencing.error().is(sealed_store::Errc::fenced)) return true;
+  engine_.set_fenced();
+  base::log::error("fenced", fencing.error());
+  return false;
 }
 
 // A call that failed makes the appliance not ready, and then nobody sends it calls that could succeed: so it
@@ -208,8 +217,6 @@ base::Task<bool> Housekeeping::sweep() {
     if (!due) co_return false;
     for (const auto& record : *due) co_await sweeper(engine_, record.key.id);
   }
-  for (const Medium medium : {Medium::sms, Medium::email, Medium::pec, Medium::post})
-    co_await sweep_outbox(engine_, medium);
   co_return co_await ageing_.step();
 }
 

@@ -6,33 +6,43 @@
 // erases. Thread rule: a thread of its own; stops in its destructor.
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
 
 #include "ageing.hpp"
 #include "engine.hpp"
+#include "key_uses.hpp"
+#include "outbox_sweep.hpp"
+#include "runs.hpp"
 #include "timed_anchor.hpp"
 
 namespace sigillo::appliance {
 
 class Housekeeping {
  public:
-  Housekeeping(Engine& engine, TimedAnchor& anchor, const hsm::Token& token);
+  Housekeeping(Engine& engine, TimedAnchor& anchor, const hsm::Token& token, Runs& runs, KeyUses& uses);
   ~Housekeeping();
 
  private:
   void loop();
+  bool rest_until(std::chrono::steady_clock::time_point time);
   void round();
   base::Task<bool> sweep();
   base::Task<bool> publish_checkpoint();
+  bool watch_copies();
   void watch_hsm();
   void watch_disk();
 
   Engine& engine_;
   TimedAnchor& anchor_;
   const hsm::Token& token_;
+  Runs& runs_;
+  KeyUses& uses_;
   Ageing ageing_;
+  std::array<OutboxSweep, 4> outboxes_;
+  std::uint64_t records_seen_ = 0;
   bool hsm_was_healthy_ = true;
   bool disk_nearly_full_ = false;
   base::Instant next_checkpoint_{};

@@ -1,11 +1,11 @@
 // The documents of a key ceremony: backup, proof, and the list of keys. JSON, so that a person can read what
 // a file is about; base64url for bytes.
-#include <boost/json.hpp>
-
 #include <algorithm>
 
 #include <appliance/assembly.hpp>
 #include <appliance/key_backup.hpp>
+
+#include "json_members.hpp"
 
 namespace sigillo::appliance {
 namespace {
@@ -15,81 +15,8 @@ namespace json = boost::json;
 constexpr std::string_view kBackup = "sigillo.key-backup/1";
 constexpr std::string_view kProof = "sigillo.key-proof/1";
 constexpr std::string_view kKeys = "sigillo.keys/1";
-constexpr const char* kTypes[] = {"hmac-sha256", "ec-p256", "ec-p384"};
-
 base::Error malformed() {
   return {Errc::key_backup, "the document is not of the shape or the schema that it should be"};
-}
-
-const char* type_name(hsm::KeyType type) {
-  return kTypes[static_cast<std::size_t>(type)];
-}
-
-std::optional<hsm::KeyType> parse_type(std::string_view text) {
-  for (std::size_t i = 0; i < std::size(kTypes); ++i) {
-    if (text == kTypes[i]) return static_cast<hsm::KeyType>(i);
-  }
-  return std::nullopt;
-}
-
-// Reading: whatever is missing or of another kind makes the whole bad.
-class Members {
- public:
-  explicit Members(const json::value& value) : object_(value.if_object()) { good_ = object_ != nullptr; }
-
-  std::string text(const char* name) {
-    const auto* value = find(name);
-    const auto* text = value != nullptr ? value->if_string() : nullptr;
-    if (text == nullptr) good_ = false;
-    return text != nullptr ? std::string(*text) : std::string();
-  }
-  base::Bytes bytes(const char* name) {
-    auto out = base::from_base64url(text(name));
-    if (!out) good_ = false;
-    return out ? std::move(*out) : base::Bytes();
-  }
-  std::uint64_t number(const char* name, std::uint64_t most) {
-    const auto* value = find(name);
-    const auto* number = value != nullptr ? value->if_int64() : nullptr;
-    if (number == nullptr || *number < 0 || static_cast<std::uint64_t>(*number) > most) {
-      good_ = false;
-      return 0;
-    }
-    return static_cast<std::uint64_t>(*number);
-  }
-  hsm::KeyType type() {
-    const auto type = parse_type(text("type"));
-    if (!type) good_ = false;
-    return type.value_or(hsm::KeyType::hmac_sha256);
-  }
-  KeyState state() {
-    const auto said = text("state");
-    for (const auto state : {KeyState::created, KeyState::backed_up, KeyState::active, KeyState::retiring,
-                             KeyState::destroyed}) {
-      if (said == name(state)) return state;
-    }
-    good_ = false;
-    return KeyState::created;
-  }
-  json::array list(const char* name) {
-    const auto* value = find(name);
-    const auto* list = value != nullptr ? value->if_array() : nullptr;
-    if (list == nullptr) good_ = false;
-    return list != nullptr ? *list : json::array();
-  }
-  void require(bool held) { good_ = good_ && held; }
-  bool good() const { return good_; }
-
- private:
-  const json::value* find(const char* name) const { return good_ ? object_->if_contains(name) : nullptr; }
-  const json::object* object_;
-  bool good_ = false;
-};
-
-json::value parsed(std::string_view text) {
-  boost::system::error_code failed;
-  auto value = json::parse(text, failed);
-  return failed ? json::value() : value;
 }
 
 json::object body(const KeyBackup& backup) {
@@ -121,7 +48,7 @@ std::string encode(const KeyBackup& backup, const base::Secret& wrapping_key) {
 }
 
 base::Result<KeyBackup> parse_backup(std::string_view text, const base::Secret& wrapping_key) {
-  const auto document = parsed(text);
+  const auto document = parsed_json(text);
   Members members(document);
   KeyBackup backup;
   members.require(members.text("schema") == kBackup);
@@ -153,7 +80,7 @@ std::string encode(const std::vector<KeyProof>& proofs) {
 }
 
 base::Result<std::vector<KeyProof>> parse_proofs(std::string_view text) {
-  const auto document = parsed(text);
+  const auto document = parsed_json(text);
   Members members(document);
   members.require(members.text("schema") == kProof);
   std::vector<KeyProof> out;
@@ -190,7 +117,7 @@ std::string encode(const KeyRegister& keys) {
 }
 
 base::Result<KeyRegister> parse_register(std::string_view text) {
-  const auto document = parsed(text);
+  const auto document = parsed_json(text);
   Members members(document);
   members.require(members.text("schema") == kKeys);
   KeyRegister out;

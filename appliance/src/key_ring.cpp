@@ -64,7 +64,7 @@ base::Result<void> derive_keys(hsm::Token& token, const KeyRegister& keys, Keys&
   }
   if (record.empty()) return base::Error(hsm::Errc::no_such_key, "no record key");
   out.record_key = record.rbegin()->first;
-  out.sealer = std::make_shared<const sealed_store::RecordSealer>(std::move(record));
+  out.sealer = std::make_shared<sealed_store::RecordSealer>(std::move(record));
   out.dummy_record = out.sealer->seal(record_key(Table::subject, Id{}), codec::encode(SubjectRecord{}));
   const auto all = keys.keys();
   for (auto entry = all.rbegin(); entry != all.rend(); ++entry) {

@@ -23,10 +23,10 @@ struct PublicKeyEntry {
 struct Keys {
   hsm::KeyRef index, receipt, ledger;
   std::string receipt_kid, ledger_kid;
-  std::vector<PublicKeyEntry> published;                     // receipt and ledger keys, retired ones too
-  std::map<std::uint16_t, hsm::KeyRef> verifiers;            // those that may be asked for
-  std::uint16_t verifier = 1;                                // the version that makes new ones
-  std::shared_ptr<const sealed_store::RecordSealer> sealer;  // the active record key seals
+  std::vector<PublicKeyEntry> published;               // receipt and ledger keys, retired ones too
+  std::map<std::uint16_t, hsm::KeyRef> verifiers;      // those that may be asked for
+  std::uint16_t verifier = 1;                          // the version that makes new ones
+  std::shared_ptr<sealed_store::RecordSealer> sealer;  // the active record key seals
   std::uint16_t record_key = 1;
   base::Bytes dummy_record;  // sealed; opened where there is no record, for the same work
   // Seal stored answers and key their fingerprints: one for each store key that answers may have been kept
@@ -44,6 +44,7 @@ class KeyRing {
     return keys_;
   }
   void replace(Keys keys) {
+    if (const auto before = snapshot()) keys.sealer->share_count(*before->sealer);
     auto fresh = std::make_shared<const Keys>(std::move(keys));
     const std::lock_guard lock(mutex_);
     std::erase_if(older_, [](const auto& one) { return one.expired(); });

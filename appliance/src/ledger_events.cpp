@@ -55,6 +55,7 @@ constexpr auto kEvents = std::to_array<std::pair<EventKind, std::string_view>>({
     {EventKind::policy_accepted, "policy-accepted"},
     {EventKind::policy_tightened, "policy-tightened"},
     {EventKind::unclean_stops_accepted, "unclean-stops-accepted"},
+    {EventKind::unclean_stop, "unclean-stop"},
     {EventKind::act, "act"},
     {EventKind::act_signed, "act-signed"},
     {EventKind::act_ended, "act-ended"},
@@ -62,12 +63,16 @@ constexpr auto kEvents = std::to_array<std::pair<EventKind, std::string_view>>({
     {EventKind::officer_suspended, "officer-suspended"},
     {EventKind::officer_revoked, "officer-revoked"},
     {EventKind::officer_resumed, "officer-resumed"},
+    {EventKind::restored, "restored"},
+    {EventKind::reissue_marked, "reissue-marked"},
+    {EventKind::count_restored, "count-restored"},
     {EventKind::ledger_pruned, "ledger-pruned"},
+    {EventKind::backed_up, "backed-up"},
 });
 
 constexpr auto kOutcomes = std::to_array<std::string_view>(
     {"none", "verified", "rejected", "delayed", "locked", "expired", "refused", "granted", "deferred", "void",
-     "approved", "delivered", "failed", "outage", "not-eligible"});
+     "approved", "delivered", "failed", "outage", "not-eligible", "interrupted"});
 
 }  // namespace
 

@@ -62,11 +62,11 @@ base::Task<std::variant<Reply, RightToken>> confirm_link(Session& session, bool 
   if (!link) co_return Reply(Outage::store_unavailable);
   const auto& open = recovery ? subject.record.recovery : subject.record.revocation;
   const bool alive = *link && !(*link)->used && session.now() < (*link)->expires && open == *id &&
-                     subject.record.credential == (*link)->credential;
+                     subject.record.credential == (*link)->credential &&
+                     !session.lost_since((*link)->sent, subject.index, subject.record);
   if (!alive) co_return co_await nothing_there(session, subject.index, id);
 
-  const auto where =
-      session.gate(*id, guard::Counter::link, recovery ? "recovery-token" : "revocation-token", true);
+  const auto where = session.link_gate(*id, recovery ? "recovery-token" : "revocation-token");
   const GuardValue count = context.store.guard(where.key);
   // The fifth wrong token killed it: a dead link and a link that never was answer alike.
   if (!guard::look(count, where.limits, session.now()).open())

@@ -17,6 +17,7 @@ std::optional<ActRefusal> check_frame(const Act& act, const ActExpected& expecte
   if (act.action != expected.action) return ActRefusal::other_action;
   if (act.created > expected.now + kClockTolerance) return ActRefusal::not_yet;
   if (act.expires <= expected.now || act.expires > act.created + kActLife) return ActRefusal::expired;
+  if (act.created < expected.restored) return ActRefusal::before_restore;
   return std::nullopt;
 }
 
@@ -49,6 +50,10 @@ Id officer_id(std::string_view name) {
 std::string key_thumbprint(const OfficerRecord& officer) {
   const auto key = base::EcPublicKey::from_point(officer.key);
   return key ? key->thumbprint() : std::string();
+}
+
+std::string key_text(const OfficerRecord& officer) {
+  return base::to_base64url(officer.key);
 }
 
 const OfficerRecord* find_officer(const Officers& officers, std::string_view name) {
@@ -87,6 +92,8 @@ std::string_view sentence(ActRefusal refusal) {
       return "a signature does not hold: the act was altered, or the key is not the enrolled one";
     case ActRefusal::replayed:
       return "the act was carried out before, and is good once";
+    case ActRefusal::before_restore:
+      return "the act was made before the store was restored, and may have been carried out by then";
   }
   std::abort();
 }

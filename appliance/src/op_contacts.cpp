@@ -171,7 +171,7 @@ base::Task<Reply> run(Session& session, const GetStatus& request) {
   StatusView status;
   status.state = state_of(record, session.now());
   // The one function that enforcement uses too: a desk never sees another lock than the citizen meets.
-  const auto view = guard::look(session.context().store.guard(Session::guard_key(index, guard::Counter::pin)),
+  const auto view = guard::look(session.context().count(index, guard::Counter::pin, record),
                                 guard::limits(guard::Counter::pin, session.policy()), session.now());
   status.locked = view.locked;
   status.delayed_until = view.delayed_until;

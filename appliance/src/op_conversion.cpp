@@ -57,10 +57,12 @@ bool decided(ConversionState state) {
   return state == ConversionState::approved || state == ConversionState::rejected;
 }
 
-// A credential that ended since takes its conversion with it.
-bool still_open(const Open& open) {
-  return open.subject.record.conversion == open.id &&
-         open.subject.record.credential == open.conversion.credential;
+// A credential that ended since takes its conversion with it, and so does a restore: that one may have been
+// decided.
+bool still_open(const Session& session, const Open& open) {
+  const auto& [index, turn, record] = open.subject;
+  return record.conversion == open.id && record.credential == open.conversion.credential &&
+         !session.lost_since(open.conversion.opened, index, record);
 }
 
 base::Result<void> approve(Session& session, Changes& changes, const SubjectIndex& index,
@@ -179,7 +181,7 @@ base::Task<Reply> run(Session& session, const SubmitEvidence& request) {
   if (auto* reply = std::get_if<Reply>(&opened)) co_return std::move(*reply);
   auto& it = std::get<Open>(opened);
   if (!may_see(session, it.conversion)) co_return co_await session.decline(Refusal::not_found);
-  if (decided(it.conversion.state) || !still_open(it)) {
+  if (decided(it.conversion.state) || !still_open(session, it)) {
     co_return co_await session.deny(it.subject.index, Refusal::already_decided, request.conversion_id);
   }
   it.conversion.evidence = stored(session, request.evidence, request.operator_name);
@@ -198,7 +200,7 @@ base::Task<Reply> run(Session& session, const DecideConversion& request) {
   if (auto* reply = std::get_if<Reply>(&opened)) co_return std::move(*reply);
   auto& it = std::get<Open>(opened);
   auto& [index, turn, record] = it.subject;
-  if (decided(it.conversion.state) || !still_open(it)) {
+  if (decided(it.conversion.state) || !still_open(session, it)) {
     co_return co_await session.deny(index, Refusal::already_decided, request.conversion_id);
   }
   if (!it.conversion.evidence)
@@ -233,7 +235,7 @@ base::Task<Reply> run(Session& session, const GetConversion& request) {
   if (!may_see(session, it.conversion)) co_return session.answer(Refusal::not_found);
   auto claims = deferred_claims(session, it.subject.record);
   if (!claims) co_return Outage::store_unavailable;
-  if (decided(it.conversion.state) || !still_open(it)) claims->clear();
+  if (decided(it.conversion.state) || !still_open(session, it)) claims->clear();
   co_return session.answer(ConversionView{request.conversion_id, it.conversion.state, std::move(*claims)});
 }
 

@@ -206,20 +206,26 @@ bool evidence_expired(const Session& session, const std::optional<Evidence>& evi
   return evidence && evidence->document.expires < Date::of(session.now());
 }
 
+CountBefore count_before(const Session& session, const SubjectIndex& subject, const SubjectRecord& record) {
+  return {session.context().count(subject, guard::Counter::pin, record), record.generation > 0};
+}
+
 void set_count(const Session& session, sealed_store::Event& event, const SubjectIndex& subject,
-               lifecycle::CountEffect effect) {
+               const CountBefore& before, lifecycle::CountEffect effect) {
   const auto key = Session::guard_key(subject, guard::Counter::pin);
-  GuardValue value = session.context().store.guard(key);
-  const GuardValue before = value;
+  GuardValue value = before.value;
   switch (effect) {
     case lifecycle::CountEffect::end_all:
       value = {};
       break;
     case lifecycle::CountEffect::end_unowned:
       value.unowned = 0;
+      // The mark of who never had a credential stands for failures that nobody's PIN was charged with. Who
+      // had one that lapsed keeps it, as any lock is kept.
+      if (!before.issued_once && guard::awaits_reissue(value)) value = {};
       break;
   }
-  if (!(value == before)) event.guard.emplace(key, value);
+  if (!(value == session.context().store.guard(key))) event.guard.emplace(key, value);
 }
 
 void end_other_counters(const Session& session, Changes& changes, const SubjectIndex& subject) {
@@ -278,11 +284,12 @@ base::Task<Reply> run(Session& session, const RequestPin& request) {
   IssueOrder order{index, request.subject.hint(), asked.way, std::get<lifecycle::IssueDecision>(decision),
                    std::get<std::vector<Leg>>(std::move(legs))};
   const auto effect = order.decision.count;
+  const auto count = count_before(session, index, record);
   auto issued = co_await issue(session, changes, std::move(record), std::move(order));
   if (auto* reply = std::get_if<Reply>(&issued)) co_return std::move(*reply);
   auto& done = std::get<IssuedCredential>(issued);
   auto event = session.event(EventKind::requested, index, EventOutcome::none, done.answer.credential_id);
-  set_count(session, event, index, effect);
+  set_count(session, event, index, count, effect);
   changes.events.push_back(std::move(event));
   if (session.role() == Role::branch) end_other_counters(session, changes, index);
   // Of a first request nobody was there before; a later one may change where the next link goes.

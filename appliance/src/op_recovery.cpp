@@ -53,11 +53,12 @@ base::Task<Reply> substitute(Session& session, Loaded& loaded, const Recover& re
   IssueOrder order{
       index, request.subject.hint(), asked.way, std::get<lifecycle::IssueDecision>(decision), {}};
   order.legs.push_back({Half::whole, *destination(Medium::counter, {})});
+  const auto count = count_before(session, index, record);
   auto issued = co_await issue(session, changes, std::move(record), std::move(order));
   if (auto* reply = std::get_if<Reply>(&issued)) co_return std::move(*reply);
   auto& done = std::get<IssuedCredential>(issued);
   auto event = session.event(EventKind::substituted, index, EventOutcome::none, done.answer.credential_id);
-  set_count(session, event, index, lifecycle::CountEffect::end_all);
+  set_count(session, event, index, count, lifecycle::CountEffect::end_all);
   changes.events.push_back(std::move(event));
   end_other_counters(session, changes, index);
   add_notices(session.context(), changes, before, index, request.subject.hint(), NoticeEvent::substituted,
@@ -117,8 +118,7 @@ base::Task<Reply> run(Session& session, const Recover& request) {
   auto& subject = std::get<Loaded>(loaded);
   if (session.role() == Role::branch) co_return co_await substitute(session, subject, request);
 
-  const bool owned = is_live(state_of(subject.record, session.now()));
-  const auto where = session.gate(subject.index, guard::Counter::contacts, "recovery", owned);
+  const auto where = session.gate(subject.index, guard::Counter::contacts, "recovery", subject.record);
   auto charged = co_await session.charge(where);
   if (auto* refused = std::get_if<Reply>(&charged)) co_return std::move(*refused);
   auto evaluated =
@@ -149,12 +149,13 @@ base::Task<Reply> run(Session& session, const ConfirmRecovery& request) {
   close_link(session, changes, right);
   IssueOrder order{index, right.link.subject_hint, asked.way, std::get<lifecycle::IssueDecision>(decision),
                    std::get<std::vector<Leg>>(std::move(legs))};
+  const auto count = count_before(session, index, record);
   auto issued = co_await issue(session, changes, std::move(record), std::move(order));
   if (auto* reply = std::get_if<Reply>(&issued))
     co_return co_await session.settle_outage(std::move(right.attempt), GuardValue{}, std::move(*reply));
   auto& done = std::get<IssuedCredential>(issued);
   auto event = session.event(EventKind::recovered, index, EventOutcome::verified, done.answer.credential_id);
-  set_count(session, event, index, lifecycle::CountEffect::end_all);
+  set_count(session, event, index, count, lifecycle::CountEffect::end_all);
   changes.events.push_back(std::move(event));
   add_notices(session.context(), changes, before, index, right.link.subject_hint, NoticeEvent::recovered,
               session.now());

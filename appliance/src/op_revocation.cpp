@@ -44,8 +44,7 @@ base::Task<Reply> run(Session& session, const Revoke& request) {
   if (session.role() == Role::branch) co_return co_await revoke_at_branch(session, subject, request);
 
   auto& [index, turn, record] = subject;
-  const auto where = session.gate(index, guard::Counter::health_card, "revocation",
-                                  is_live(state_of(record, session.now())));
+  const auto where = session.gate(index, guard::Counter::health_card, "revocation", record);
   auto charged = co_await session.charge(where);
   if (auto* refused = std::get_if<Reply>(&charged)) co_return std::move(*refused);
   // No card, no live credential, or a blocked one: the dummy's work, and `rejected`.

@@ -68,9 +68,14 @@ base::Task<std::variant<Reply, IssuedCredential>> issue(Session& session, Change
                                                         SubjectRecord record, IssueOrder order);
 // A document that has expired (in Rome) proves nothing, whoever holds it.
 bool evidence_expired(const Session& session, const std::optional<Evidence>& evidence);
-// What an issue does to the PIN counter, written on `event`.
+// What an issue does to the PIN counter, written on `event`; `before`: who it was issued to.
+struct CountBefore {
+  sealed_store::GuardValue value;
+  bool issued_once = true;
+};
+CountBefore count_before(const Session& session, const SubjectIndex& subject, const SubjectRecord& record);
 void set_count(const Session& session, sealed_store::Event& event, const SubjectIndex& subject,
-               lifecycle::CountEffect effect);
+               const CountBefore& before, lifecycle::CountEffect effect);
 // At a branch the counters of contacts and health cards end.
 void end_other_counters(const Session& session, Changes& changes, const SubjectIndex& subject);
 

@@ -16,8 +16,10 @@
 #include "anchor.hpp"
 #include "engine.hpp"
 #include "housekeeping.hpp"
+#include "key_uses.hpp"
 #include "ledger_keeper.hpp"
 #include "resealer.hpp"
+#include "runs.hpp"
 
 namespace sigillo::appliance {
 
@@ -28,6 +30,7 @@ struct Assembly::Parts {
   std::unique_ptr<TimedAnchor> timed_anchor;
   std::shared_ptr<Figures> figures = std::make_shared<Figures>();
   std::unique_ptr<MeteredWitness> witness;
+  std::unique_ptr<sealed_store::HeadWitness> detached;  // of a candidate, in place of the three above
   std::unique_ptr<hsm::Dispatcher> dispatcher;
   std::unique_ptr<sealed_store::ReopenableStore> store;
   KeyRegister registered;
@@ -37,6 +40,8 @@ struct Assembly::Parts {
   ChannelRegistry channels;
   std::unique_ptr<SubjectQueue> queue;
   std::unique_ptr<Engine> engine;
+  std::unique_ptr<Runs> runs;
+  std::unique_ptr<KeyUses> key_uses;
   std::unique_ptr<Housekeeping> housekeeping;
   std::unique_ptr<Segments> segments;
   std::unique_ptr<LedgerKeeper> ledger_keeper;

@@ -77,7 +77,13 @@ base::Result<KeyEntry> next_key(KeyWork work, const KeyUse& use, base::Instant n
                      (active == nullptr || newest > active->version);
   if (waits) return *candidate;
   if (work.config.allow_weak_policy) {
-    SIGILLO_TRY(auto made, make_key(work.token, work.registered, use, now));
+    auto made = make_key(work.token, work.registered, use, now);
+    // Left by a kill before it was in the register: nothing was ever done with it.
+    if (!made && made.error().is(hsm::Errc::already_exists) && newest > 0) {
+      SIGILLO_CHECK(work.token.destroy_key({use.label, static_cast<std::uint16_t>(newest + 1)}));
+      made = make_key(work.token, work.registered, use, now);
+    }
+    if (!made) return made.error();
     SIGILLO_CHECK(work.registered.write(work.token));
     return made;
   }

@@ -17,8 +17,6 @@ namespace {
 
 using sealed_store::Changes;
 
-constexpr base::Instant kEver{std::numeric_limits<std::int64_t>::max()};
-constexpr std::size_t kAll = std::numeric_limits<std::int64_t>::max();
 constexpr std::size_t kPage = 1000;
 constexpr base::Duration kMarkedEvery = base::days(1);
 
@@ -49,8 +47,7 @@ base::Error altered(std::uint64_t seq) {
 }  // namespace
 
 base::Result<std::vector<Segments::Mark>> Segments::marks() const {
-  SIGILLO_TRY(const auto queued,
-              context_.store.due(static_cast<std::uint8_t>(Queue::ledger_mark), kEver, kAll));
+  SIGILLO_TRY(const auto queued, context_.store.members(static_cast<std::uint8_t>(Queue::ledger_mark)));
   std::vector<Mark> out;
   for (const auto& hint : queued) {
     SIGILLO_TRY(const auto record, context_.load<LedgerMark>(Table::ledger_mark, hint.key.id));

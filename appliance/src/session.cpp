@@ -31,25 +31,40 @@ GuardKey Session::guard_key(const SubjectIndex& subject, guard::Counter counter)
 }
 
 Session::Gate Session::gate(const SubjectIndex& subject, guard::Counter counter, std::string endpoint,
-                            bool owned) const {
-  return {guard_key(subject, counter), guard::limits(counter, policy()), std::move(endpoint), owned};
+                            const SubjectRecord& record) const {
+  return {guard_key(subject, counter), guard::limits(counter, policy()), std::move(endpoint),
+          is_live(state_of(record, now())), &record};
+}
+
+Session::Gate Session::link_gate(const Id& link, std::string endpoint) const {
+  return {guard_key(link, guard::Counter::link), guard::limits(guard::Counter::link, policy()),
+          std::move(endpoint)};
+}
+
+bool Session::lost_since(base::Instant made, const SubjectIndex& subject, const SubjectRecord& record) const {
+  const auto count = context_.count(subject, guard::Counter::pin, record);
+  return guard::awaits_reissue(count) && made < count.last;
 }
 
 base::Task<std::variant<Reply, ChargedAttempt>> Session::charge(Gate gate) {
   // The guard may change between look and charge, for a refund of an earlier attempt takes no turn: then it
   // is looked at again. Whoever meets it again and again meets more than refunds.
   for (int conflicts = 0;; ++conflicts) {
-    const GuardValue value = context_.store.guard(gate.key);
+    const GuardValue stored = context_.store.guard(gate.key);
+    const GuardValue value = gate.record == nullptr
+                                 ? stored
+                                 : context_.reissue.seen(static_cast<guard::Counter>(gate.key.counter),
+                                                         stored, *gate.record, gate.limits);
     const auto view = guard::look(value, gate.limits, now());
     if (!view.open()) co_return co_await refuse(gate, view);
     // Attack: (1) guess once at each of a billion made-up subjects, until memory ends. Counters of subjects
     // that exist and of those that do not share one bound, and past it neither gets a new one.
-    if (value.total() == 0 && context_.store.guards() >= kCountersMax) {
+    if (stored.total() == 0 && context_.store.guards() >= kCountersMax) {
       context_.figures->alarm(Alarm::counters_full, channel().label());
       co_return Reply(Outage::overloaded);
     }
     sealed_store::Charge charge{
-        gate.key, value, event(EventKind::charge, gate.key.subject, EventOutcome::none, gate.endpoint),
+        gate.key, stored, event(EventKind::charge, gate.key.subject, EventOutcome::none, gate.endpoint),
         event(EventKind::not_evaluated, gate.key.subject, EventOutcome::outage, gate.endpoint)};
     charge.event.guard.emplace(gate.key, guard::charged(value, gate.limits, gate.owned, now()));
     const auto begun = std::chrono::steady_clock::now();
@@ -76,7 +91,7 @@ base::Task<Reply> Session::refuse(const Gate& gate, const guard::View& view) {
 base::Task<std::variant<Reply, Session::Accepted>> Session::attempt(SubjectIndex subject,
                                                                     SubjectRecord record, lifecycle::Use use,
                                                                     std::string endpoint, const Pin& pin) {
-  const auto where = gate(subject, guard::Counter::pin, endpoint, is_live(state_of(record, now())));
+  const auto where = gate(subject, guard::Counter::pin, endpoint, record);
   auto charged = co_await charge(where);
   if (auto* refused = std::get_if<Reply>(&charged)) co_return std::move(*refused);
 

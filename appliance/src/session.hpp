@@ -36,14 +36,21 @@ class Session {
   struct Gate {
     GuardKey key;
     guard::Limits limits;
-    std::string endpoint;  // the charge's reference
-    bool owned = true;     // a credential is live
+    std::string endpoint;                   // the charge's reference
+    bool owned = true;                      // a credential is live
+    const SubjectRecord* record = nullptr;  // of a subject's counter, as it stands under the turn
   };
   static GuardKey guard_key(const SubjectIndex& subject, guard::Counter counter);
-  Gate gate(const SubjectIndex& subject, guard::Counter counter, std::string endpoint, bool owned) const;
+  Gate gate(const SubjectIndex& subject, guard::Counter counter, std::string endpoint,
+            const SubjectRecord& record) const;
+  Gate link_gate(const Id& link, std::string endpoint) const;
 
   // Looks, and charges where the guard is open. Else the Reply is the rejection, nothing was charged.
   base::Task<std::variant<Reply, ChargedAttempt>> charge(Gate gate);
+
+  // Made before a restore and of a subject that it has marked: it may have been used since, and nobody knows.
+  // Attack: (1) use a link, (2) have the store of before restored, (3) use it again.
+  bool lost_since(base::Instant made, const SubjectIndex& subject, const SubjectRecord& record) const;
 
   // The whole way of a PIN up to the settle: what is not accepted is settled and answered here.
   struct Accepted {

@@ -2,6 +2,8 @@
 
 #include <chrono>
 
+#include <base/thread_name.hpp>
+
 namespace sigillo::appliance {
 namespace {
 
@@ -24,7 +26,9 @@ TimedAnchor::~TimedAnchor() {
 }
 
 base::Result<void> TimedAnchor::record(const sealed_store::Head& head) {
-  return take([this, head] { return anchor_.record(head); });
+  auto recorded = take([this, head] { return anchor_.record(head); });
+  if (recorded) ++records_;
+  return recorded;
 }
 
 base::Result<void> TimedAnchor::check() {
@@ -49,6 +53,7 @@ base::Result<void> TimedAnchor::take(std::function<base::Result<void>()> work) {
 }
 
 void TimedAnchor::run() {
+  base::name_thread("anchor");
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [this] { return stopping_ || current_; });

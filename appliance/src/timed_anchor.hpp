@@ -6,6 +6,7 @@
 // turn beside one that hangs.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -27,6 +28,7 @@ class TimedAnchor final : public sealed_store::HeadWitness {
   }
   base::Result<void> record(const sealed_store::Head& head) override;
   base::Result<void> check();
+  std::uint64_t records() const { return records_; }  // made so far
 
  private:
   struct Turn {
@@ -41,6 +43,7 @@ class TimedAnchor final : public sealed_store::HeadWitness {
   const base::Duration deadline_;
   std::mutex mutex_;
   std::condition_variable changed_;
+  std::atomic<std::uint64_t> records_ = 0;
   std::shared_ptr<Turn> current_;
   std::optional<base::Error> fenced_;  // found by a turn that nobody waited for any more
   bool stopping_ = false;

@@ -9,12 +9,16 @@
 #include <appliance/assembly.hpp>
 #include <base/crypto.hpp>
 #include <base/log.hpp>
+#include <base/pending_file.hpp>
 
 namespace sigillo::appliance {
 namespace {
 
 constexpr unsigned kMarkIterations = 200'000;
 constexpr std::size_t kSaltBytes = 16;
+// 12 bits: of a wrong PIN that was a right one mistyped, whoever reads the file learns no more than that, and
+// one right PIN in 4,096 is held for the wrong one.
+constexpr unsigned kMarkValues = 4096;
 
 }  // namespace
 
@@ -40,27 +44,28 @@ hsm::DispatcherOptions dispatcher_options(const HsmConfig& config, const hsm::To
   return options;
 }
 
+std::uint16_t RefusedPin::mark_of(const base::Secret& pin, base::ByteView salt) const {
+  const auto salted = base::sha256({salt, base::view(token_)});
+  const auto stretched = base::pbkdf2_sha256(pin, salted, kMarkIterations, sizeof(std::uint16_t));
+  return base::read_be<std::uint16_t>(stretched.expose()) % kMarkValues;
+}
+
 bool RefusedPin::is(const base::Secret& pin) const {
   std::ifstream in(file_);
-  std::string salt, mark;
-  if (!(in >> salt >> mark)) return false;
+  std::string salt;
+  unsigned mark = kMarkValues;
+  if (!(in >> salt >> mark) || mark >= kMarkValues) return false;
   const auto raw_salt = base::from_hex(salt);
-  const auto raw_mark = base::from_hex(mark);
-  if (!raw_salt || !raw_mark || raw_mark->size() != 32) return false;
-  const auto now = base::pbkdf2_sha256(pin, *raw_salt, kMarkIterations, 32);
-  return base::constant_time_equal(now.expose(), base::ByteView(*raw_mark));
+  return raw_salt && raw_salt->size() == kSaltBytes && mark_of(pin, *raw_salt) == mark;
 }
 
 void RefusedPin::remember(const base::Secret& pin) const {
   base::Bytes salt(kSaltBytes);
   base::random_bytes(salt);
-  const auto mark = base::pbkdf2_sha256(pin, salt, kMarkIterations, 32);
-  std::ofstream out(file_, std::ios::trunc);
-  out << base::to_hex(salt) << ' ' << base::to_hex(mark.expose()) << '\n';
-  if (!out.flush()) base::log::error("refused-pin-not-remembered", {{"file", file_}});
-  std::error_code ignored;
-  std::filesystem::permissions(
-      file_, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write, ignored);
+  auto file = base::PendingFile::create(file_, true);
+  if (!file || !file->write(base::to_hex(salt) + ' ' + std::to_string(mark_of(pin, salt)) + '\n') ||
+      !file->finish())
+    base::log::error("refused-pin-not-remembered", {{"file", file_}});
 }
 
 void RefusedPin::forget() const {
@@ -100,10 +105,13 @@ base::Result<std::unique_ptr<hsm::Token>> open_token(const HsmConfig& config, co
 base::Result<std::unique_ptr<hsm::CeremonyToken>> open_ceremony_token(const HsmConfig& config,
                                                                       const base::Secret& pin) {
   if (!config.softhsm2_conf.empty()) setenv("SOFTHSM2_CONF", config.softhsm2_conf.c_str(), 1);
-  const RefusedPin refused(config.refused_pin_file);
+  const RefusedPin refused(config.refused_pin_file,
+                           config.module + '\n' + config.token_label + '\n' + config.token_serial);
   if (refused.is(pin))
-    return base::Error(hsm::Errc::credential,
-                       "the token refused this PIN before, and it is not tried again: give the right one");
+    return base::Error(
+        hsm::Errc::credential,
+        "the token refused this PIN before, and it is not tried again: give the right one, or where "
+        "it is right by now, remove the file token-pin-refused beside the store");
   auto token = hsm::Pkcs11Token::open(token_options(config), pin);
   if (!token) {
     if (hsm::is_wrong_pin(token.error())) refused.remember(pin);

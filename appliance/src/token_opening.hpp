@@ -19,16 +19,19 @@ hsm::DispatcherOptions dispatcher_options(const HsmConfig& config, const hsm::To
 
 // A token PIN that was refused is remembered in a file beside the store, so that no restart tries it again:
 // 1. the credential file holds yesterday's PIN; 2. the service fails, and its supervisor starts it again, and
-// again; 3. the token locks for good. What is kept is salted and slow (PBKDF2), of a PIN that opens nothing.
+// again; 3. the token locks for good. What is kept is 12 bits of the PIN under a salt and the token's name,
+// stretched: the wrong PIN may be the right one mistyped, or that of another token, and a short one would be
+// found from a longer mark by trying. A PIN that the token takes takes the file away.
 class RefusedPin {
  public:
-  explicit RefusedPin(std::string file) : file_(std::move(file)) {}
+  RefusedPin(std::string file, std::string token) : file_(std::move(file)), token_(std::move(token)) {}
   bool is(const base::Secret& pin) const;
-  void remember(const base::Secret& pin) const;
+  void remember(const base::Secret& pin) const;  // whole or not at all, 0600, on the disk when it returns
   void forget() const;
 
  private:
-  std::string file_;
+  std::uint16_t mark_of(const base::Secret& pin, base::ByteView salt) const;
+  std::string file_, token_;
 };
 
 }  // namespace sigillo::appliance

@@ -1,4 +1,5 @@
 #include <base/crypto.hpp>
+#include <base/hmac_key.hpp>
 
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
@@ -61,16 +62,56 @@ Digest sha256(std::initializer_list<ByteView> parts) {
   return out;
 }
 
-Digest hmac_sha256(const Secret& key, std::initializer_list<ByteView> parts) {
-  const Own<EVP_MAC_CTX> context(EVP_MAC_CTX_new(mac()));
+namespace {
+
+Own<EVP_MAC_CTX> keyed(const Secret& key) {
+  Own<EVP_MAC_CTX> context(EVP_MAC_CTX_new(mac()));
   char name[] = "SHA256";
   const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
                                OSSL_PARAM_construct_end()};
   must(context && EVP_MAC_init(context.get(), key.expose().data(), key.size(), params) == 1, "HMAC");
-  for (const auto part : parts) must(EVP_MAC_update(context.get(), part.data(), part.size()) == 1, "HMAC");
+  return context;
+}
+
+Digest finish(EVP_MAC_CTX* context, std::initializer_list<ByteView> parts) {
+  for (const auto part : parts) must(EVP_MAC_update(context, part.data(), part.size()) == 1, "HMAC");
   Digest out;
   std::size_t size = 0;
-  must(EVP_MAC_final(context.get(), out.data(), &size, out.size()) == 1 && size == out.size(), "HMAC");
+  must(EVP_MAC_final(context, out.data(), &size, out.size()) == 1 && size == out.size(), "HMAC");
+  return out;
+}
+
+}  // namespace
+
+Digest hmac_sha256(const Secret& key, std::initializer_list<ByteView> parts) {
+  return finish(keyed(key).get(), parts);
+}
+
+struct HmacKey::Context {
+  Own<EVP_MAC_CTX> mac;
+};
+
+HmacKey::HmacKey(Secret key) : key_(std::move(key)) {}
+HmacKey::~HmacKey() = default;
+
+std::unique_ptr<HmacKey::Context> HmacKey::take() const {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!idle_.empty()) {
+      auto context = std::move(idle_.back());
+      idle_.pop_back();
+      return context;
+    }
+  }
+  return std::make_unique<Context>(Context{keyed(key_)});
+}
+
+Digest HmacKey::operator()(std::initializer_list<ByteView> parts) const {
+  auto context = take();
+  must(EVP_MAC_init(context->mac.get(), nullptr, 0, nullptr) == 1, "HMAC");  // the same key once more
+  const Digest out = finish(context->mac.get(), parts);
+  const std::lock_guard lock(mutex_);
+  idle_.push_back(std::move(context));
   return out;
 }
 

@@ -1,4 +1,5 @@
 #include <base/pending_file.hpp>
+#include <base/sync.hpp>
 
 #include <cerrno>
 #include <cstdio>
@@ -76,14 +77,7 @@ Result<void> PendingFile::finish() {
     return failed("a file could not be renamed");
   }
   temporary_.clear();
-  const auto folder = target_.has_parent_path() ? target_.parent_path() : std::filesystem::path(".");
-  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return failed("a folder could not be synced");
-  const bool synced = ::fsync(fd) == 0;
-  const auto error = failed("a folder could not be synced");
-  ::close(fd);
-  if (!synced) return error;
-  return ok();
+  return sync_folder(target_.parent_path()) ? ok() : failed("a folder could not be synced");
 }
 
 }  // namespace sigillo::base

@@ -46,4 +46,20 @@ base::Result<base::Secret> read_private_file(const std::string& path) {
   return content;
 }
 
+base::Result<void> write_new_file(const std::string& path, base::ByteView content, unsigned mode) {
+  const Descriptor file{::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode)};
+  const auto failed = [](const char* what) {
+    return base::Error(Errc::file, what, static_cast<unsigned long>(errno));
+  };
+  if (file.fd < 0) return failed("a file cannot be made");
+  while (!content.empty()) {
+    const ssize_t wrote = ::write(file.fd, content.data(), content.size());
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote <= 0) return failed("a file cannot be written");
+    content = content.subspan(static_cast<std::size_t>(wrote));
+  }
+  if (::fsync(file.fd) != 0) return failed("a file cannot be synced");
+  return base::ok();
+}
+
 }  // namespace sigillo::channels

@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include <base/log.hpp>
+#include <base/printable.hpp>
 #include <channels/courier.hpp>
 #include <channels/errc.hpp>
 #include <channels/files.hpp>
@@ -30,6 +31,20 @@ struct Options {
   bool drain = false;
 };
 
+// The private half into `file`, the public one beside it. Its name is its thumbprint, as the appliance takes
+// it.
+void make_delivery_key(const std::string& file) {
+  const auto key = base::EcPrivateKey::generate();
+  const auto kid = key.public_key().thumbprint();
+  const auto closed = key.to_jwk(kid);
+  const std::string open = key.public_key().to_jwk(kid, "enc") + '\n';
+  auto made = channels::write_new_file(file, closed.expose());
+  if (made) made = channels::write_new_file(file + ".pub", base::view(open), 0644);
+  if (made) return;
+  throw CLI::ValidationError("--new-delivery-key",
+                             file + ": " + made.error().detail() + ": name a file that is not there yet");
+}
+
 void declare(CLI::App& app, Options& options) {
   app.description(
       "Fetches the sealed deliveries of one medium, opens them and puts each into a spool folder as "
@@ -37,13 +52,25 @@ void declare(CLI::App& app, Options& options) {
   app.footer(
       "Example:\n"
       "  sigillo-courier --server https://localhost:8443 --ca ca.pem --cert cert.pem --key key.pem \\\n"
-      "    --delivery-key delivery.jwk --spool /var/spool/sigillo/sms\n\n"
+      "    --delivery-key delivery.jwk --spool /var/spool/sigillo/sms\n"
+      "  sigillo-courier --new-delivery-key delivery.jwk      and delivery.jwk.pub, for whoever enrols the "
+      "channel\n\n"
       "Private keys are files that only their owner can read (mode 600). SIGTERM ends it after the message "
       "in hand.\n"
       "Exit codes: 0 good; 1 local error (options, files, spool); 2 the appliance is away or refuses "
       "(--once, --drain).");
   app.set_config("--config", "", "a file of these options, one `name = \"value\"` a line");
   app.allow_config_extras(CLI::config_extras_mode::error);
+  // Before what the others require is looked for: it is another errand than theirs.
+  app.add_option_function<std::string>(
+         "--new-delivery-key",
+         [](const std::string& file) {
+           make_delivery_key(file);
+           throw CLI::Success();
+         },
+         "make a delivery key into this file, FILE.pub beside it, and end")
+      ->trigger_on_parse()
+      ->type_name("FILE");
   app.add_option("--server", options.client.server, "https://HOST:PORT of the appliance")->required();
   app.add_option("--ca", options.client.ca, "PEM file of the CA that the appliance's certificate is under")
       ->required();
@@ -64,7 +91,9 @@ void declare(CLI::App& app, Options& options) {
 }
 
 int complain(const std::string& what, int code) {
-  std::fputs(("sigillo-courier: " + what + '\n').c_str(), stderr);
+  std::fputs(("sigillo-courier: " + base::printable_sentence(what) + '\n').c_str(), stderr);
+  if (code == kLocal)
+    std::fputs("Correct that, and start it again; `sigillo-courier --help` has its options.\n", stderr);
   return code;
 }
 
@@ -91,12 +120,11 @@ int serve(Options& options) {
     if (!key) return complain(path + ": not a private EC P-256 key as a JWK.", kLocal);
     keys.push_back(std::move(*key));
   }
-  auto sink = channels::SpoolSink::open(options.spool);
-  if (!sink) return complain(options.spool + ": " + sentence(sink.error()) + '.', kLocal);
-
   channels::Stop stop;
   auto client = channels::Client::create(options.client, stop);
   if (!client) return complain(options.client.key + ": " + sentence(client.error()) + '.', kLocal);
+  auto sink = channels::SpoolSink::open(options.spool);
+  if (!sink) return complain(options.spool + ": " + sentence(sink.error()) + '.', kLocal);
   channels::Courier courier(**client, *sink, stop, std::move(keys), options.courier);
   const auto done = courier.run();
   if (done) return 0;
@@ -114,7 +142,8 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kLocal;
+    if (error.get_exit_code() == 0) return app.exit(error);
+    return complain(error.what(), kLocal);
   }
   const int code = serve(options);
   base::log::flush();

@@ -9,6 +9,8 @@
 #include <thread>
 #include <vector>
 
+#include <base/thread_name.hpp>
+
 namespace sigillo::hsm {
 namespace {
 
@@ -25,6 +27,7 @@ class Job {
   virtual void run() = 0;        // on a worker
   virtual void give_late() = 0;  // on the deadline thread, once it has claimed the job
   bool pending() const { return state_ == JobState::pending; }
+  bool expired() const { return state_ == JobState::expired; }
   steady_clock::time_point deadline() const { return deadline_; }
   // Of the dispatcher, under its lock: whether a worker has begun it, and has not come back in time.
   bool started = false;
@@ -169,6 +172,7 @@ class Dispatcher::Impl {
   }
 
   void work() {
+    base::name_thread("hsm-worker");
     std::unique_lock lock(mutex_);
     for (;;) {
       queued_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
@@ -178,9 +182,11 @@ class Dispatcher::Impl {
       job->started = true;
       lock.unlock();
       if (job->pending()) job->run();
-      lock.lock();
-      if (job->stuck) --stuck_;
-      lock.unlock();
+      if (job->expired()) {  // no other one can have been found stuck
+        lock.lock();
+        if (job->stuck) --stuck_;
+        lock.unlock();
+      }
       job.reset();
       lock.lock();
     }
@@ -203,6 +209,7 @@ class Dispatcher::Impl {
   // All deadlines are equally long, so the queue is in their order, and nothing queued while this thread
   // sleeps can expire before it wakes: nobody ever needs to wake it.
   void watch_deadlines() {
+    base::name_thread("hsm-deadlines");
     std::unique_lock lock(mutex_);
     while (!finished_) {
       if (!errands_.empty()) {

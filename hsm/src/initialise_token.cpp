@@ -3,22 +3,10 @@
 
 #include <hsm/pkcs11_token.hpp>
 
-#include "module.hpp"
+#include "so_call.hpp"
 
 namespace sigillo::hsm {
 namespace {
-
-unsigned char* chars(const base::Secret& pin) {
-  return const_cast<unsigned char*>(pin.expose().data());
-}
-CK_ULONG length(const base::Secret& pin) {
-  return static_cast<CK_ULONG>(pin.size());
-}
-
-base::Result<void> checked(Function function, CK_RV rv) {
-  if (classify(function, rv) == RvClass::ok) return base::ok();
-  return to_error(function, rv);
-}
 
 // The user's PIN is set by the security officer, in a session that ends with this function.
 base::Result<void> set_user_pin(const Module& module, CK_SLOT_ID slot, const base::Secret& so_pin,

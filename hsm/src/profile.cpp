@@ -8,6 +8,9 @@ namespace {
 
 // Beside the workers': the store's witness, and the housekeeping that looks for another copy.
 constexpr std::size_t kOwnSessions = 2;
+// Workers beyond the calls at once: while one reads and decides, another's call takes its place in the
+// device.
+constexpr std::size_t kDeciding = 2;
 
 constexpr auto kProfiles = std::to_array<ModuleProfile>({
     {.name = "network",
@@ -89,7 +92,8 @@ std::size_t workers_of(const ModuleProfile& profile, std::size_t calls, std::siz
   if (profile.serialise) return 1;
   const std::size_t wanted = calls > 0 ? calls : profile.calls;
   const std::size_t room = parallelism > kOwnSessions ? parallelism - kOwnSessions : 1;
-  return std::min(wanted, room);
+  const std::size_t at_once = std::min(wanted, room);
+  return at_once + std::min(at_once / 4, kDeciding);
 }
 
 }  // namespace sigillo::hsm

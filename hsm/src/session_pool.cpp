@@ -37,16 +37,18 @@ SessionPool::SessionPool(const Module& module, std::size_t sessions_max, base::D
 base::Result<Lease> SessionPool::borrow() {
   std::unique_lock lock(mutex_);
   const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait_.ms);
-  if (!queue_.empty() || !place_free_locked()) {
+  if (!place_free_locked() || !place_behind_queue_locked()) {
     // In the order of arrival: a caller that has just given its session back would be first again and again.
-    const auto place = queue_.insert(queue_.end(), 0);
+    // Who leaves a place to each that waits stands in nobody's way, and does not sleep behind one that is
+    // being woken.
+    const auto place = queue_.emplace(queue_.end());
     bool in_time = true;
     while (!shut_ && in_time && !(place == queue_.begin() && place_free_locked())) {
-      in_time = changed_.wait_until(lock, until) == std::cv_status::no_timeout;
+      in_time = place->wait_until(lock, until) == std::cv_status::no_timeout;
     }
     const bool mine = place == queue_.begin() && place_free_locked();
     queue_.erase(place);
-    changed_.notify_all();
+    wake_first_locked();
     if (!shut_ && !mine) return base::Error(Errc::unavailable, "no session became free in time");
   }
   if (shut_) return base::Error(Errc::unavailable, "the device is away");
@@ -76,6 +78,17 @@ bool SessionPool::learn_limit() {
   const std::size_t others = idle_.size() + parked_.size() + lent_ - 1;
   limit_ = std::max<std::size_t>(std::min(limit_, others), 1);
   return others > 0;
+}
+
+// The first alone: were all told of each session that comes back, a full pool's callers would wake each other
+// more than they call.
+void SessionPool::wake_first_locked() {
+  if (!queue_.empty()) queue_.front().notify_one();
+}
+
+// One more than those who wait need.
+bool SessionPool::place_behind_queue_locked() const {
+  return std::max(idle_.size(), limit_ - std::min(limit_, parked_.size() + lent_)) > queue_.size();
 }
 
 bool SessionPool::place_free_locked() {
@@ -115,7 +128,8 @@ void SessionPool::give_back(const Lease& lease) {
     (good ? idle_ : parked_).push_back(lease.session_);
   }
   if (sweeping_ && lent_ == 0) close_parked_locked();
-  changed_.notify_all();
+  wake_first_locked();
+  if (draining_ && lent_ == 0) drained_.notify_one();
 }
 
 void SessionPool::close_parked_locked() {
@@ -127,10 +141,10 @@ void SessionPool::close_parked_locked() {
 bool SessionPool::drain(base::Duration wait) {
   std::unique_lock lock(mutex_);
   draining_ = true;
-  const bool empty = changed_.wait_for(lock, std::chrono::milliseconds(wait.ms), [&] { return lent_ == 0; });
+  const bool empty = drained_.wait_for(lock, std::chrono::milliseconds(wait.ms), [&] { return lent_ == 0; });
   if (!empty) {
     draining_ = false;
-    changed_.notify_all();
+    wake_first_locked();
   }
   return empty;
 }
@@ -138,13 +152,13 @@ bool SessionPool::drain(base::Duration wait) {
 void SessionPool::resume() {
   const std::lock_guard lock(mutex_);
   draining_ = false;
-  changed_.notify_all();
+  wake_first_locked();
 }
 
 void SessionPool::shut() {
   const std::lock_guard lock(mutex_);
   shut_ = true;
-  changed_.notify_all();
+  for (auto& waiter : queue_) waiter.notify_one();
 }
 
 void SessionPool::close_sessions() {

@@ -85,7 +85,9 @@ class SessionPool {
  private:
   friend class Lease;
   void open_session(Lease& lease, CK_SLOT_ID slot);
+  void wake_first_locked();
   bool place_free_locked();
+  bool place_behind_queue_locked() const;
   bool learn_limit();
   void give_back(const Lease& lease);
   void close_parked_locked();
@@ -94,7 +96,7 @@ class SessionPool {
   const std::size_t sessions_max_;
   const base::Duration wait_;
   mutable std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable drained_;
   bool shut_ = true;
   bool draining_ = false;
   bool sweeping_ = false;  // the parked ones hold the last free places: nobody enters until they are closed
@@ -103,7 +105,7 @@ class SessionPool {
   std::uint64_t generation_ = 0;
   std::size_t limit_;
   std::size_t lent_ = 0;
-  std::list<char> queue_;  // who waits, in the order of arrival
+  std::list<std::condition_variable> queue_;  // who waits, in the order of arrival
   std::vector<CK_SESSION_HANDLE> idle_;
   std::vector<CK_SESSION_HANDLE> parked_;
 };

@@ -2,22 +2,10 @@
 
 #include <algorithm>
 
-#include "module.hpp"
+#include "so_call.hpp"
 
 namespace sigillo::hsm {
 namespace {
-
-unsigned char* chars(const base::Secret& pin) {
-  return const_cast<unsigned char*>(pin.expose().data());
-}
-CK_ULONG length(const base::Secret& pin) {
-  return static_cast<CK_ULONG>(pin.size());
-}
-
-base::Result<void> checked(Function function, CK_RV rv) {
-  if (classify(function, rv) == RvClass::ok) return base::ok();
-  return to_error(function, rv);
-}
 
 // One call in a session of the security officer, which ends with it.
 template <class Call>

@@ -1,12 +1,15 @@
 #include <provisioning/admin.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <boost/json/serialize.hpp>
+#include <boost/json/value_to.hpp>
+
+#include <appliance/officers.hpp>
 
 #include "admin_client.hpp"
 #include "signing.hpp"
@@ -18,6 +21,7 @@ namespace json = boost::json;
 using appliance::ActionFailure;
 using appliance::SignedAct;
 
+constexpr int kBarWidth = 40;
 constexpr base::Duration kAtOnce = base::hours(1);
 constexpr base::Duration kByTurns = base::days(3);  // until both officers have signed a file
 
@@ -37,8 +41,14 @@ class Shown {
   void operator()(std::uint64_t done, std::uint64_t total, std::string_view text) {
     const std::string what(text);
     if (::isatty(STDERR_FILENO) == 1) {
-      std::fprintf(stderr, "\r%s: %llu of %llu ", what.c_str(), static_cast<unsigned long long>(done),
-                   static_cast<unsigned long long>(total));
+      const auto share = total == 0 ? 0 : std::min(done, total) * 100 / total;
+      const std::string bar(share * kBarWidth / 100, '#');
+      if (total == 0) {
+        std::fprintf(stderr, "\r\033[K%s: %llu ", what.c_str(), static_cast<unsigned long long>(done));
+      } else {
+        std::fprintf(stderr, "\r\033[K%s  [%-*s] %3d %% ", what.c_str(), kBarWidth, bar.c_str(),
+                     static_cast<int>(share));
+      }
       open_ = true;
     } else if (what != last_) {
       std::fprintf(stderr, "%s\n", what.c_str());
@@ -52,44 +62,100 @@ class Shown {
   std::string last_;
 };
 
-std::variant<SignedAct, ActionFailure> new_act(Reach& appliance, const AdminAsk& ask, base::Duration life) {
-  auto status = appliance.ask({"status", {}, {}, {}}, [](std::uint64_t, std::uint64_t, std::string_view) {});
-  if (auto* failure = std::get_if<ActionFailure>(&status)) return std::move(*failure);
-  const auto* id = std::get<json::object>(status).if_contains("appliance");
-  if (id == nullptr || !id->is_string())
-    return ActionFailure{"sealed", "The appliance is sealed: it does not know its officers.",
-                         "Unseal it (`sigillo unseal`), and run the same command again."};
+// `known`: of an appliance that nobody can ask, for it is closed.
+std::variant<SignedAct, ActionFailure> new_act(Reach& appliance, const AdminAsk& ask, std::string known,
+                                               base::Duration life) {
+  if (known.empty()) {
+    auto status =
+        appliance.ask({"status", {}, {}, {}}, [](std::uint64_t, std::uint64_t, std::string_view) {});
+    if (auto* failure = std::get_if<ActionFailure>(&status)) return std::move(*failure);
+    const auto* id = std::get<json::object>(status).if_contains("appliance");
+    if (id == nullptr || !id->is_string())
+      return ActionFailure{"sealed", "The appliance is sealed: it does not know its officers.",
+                           "Unseal it (`sigillo unseal`), and run the same command again."};
+    known = id->get_string();
+  }
   const auto now = base::SystemClock().now();
-  return SignedAct{appliance::act_text({std::string(id->get_string()), ask.action, ask.parameters,
+  return SignedAct{appliance::act_text({std::move(known), ask.action, ask.parameters,
                                         appliance::random_nonce(), now, now + life}),
                    {}};
 }
 
-// The act in --act FILE: made and written where there is none, else the one that is there.
-std::variant<SignedAct, ActionFailure> act_by_turns(const AdminOptions& options, Reach& appliance,
-                                                    const AdminAsk& ask) {
+// What is there before anything happens: whose keys are open, and an act that another began.
+struct Prepared {
+  Signers signers;
+  std::optional<SignedAct> act;
+};
+
+ActionFailure another_act(const std::string& file) {
+  return {"invalid", "The act in " + file + " is another one than this command's.",
+          "Nothing was changed. Name another file, or give the command as the act says it."};
+}
+
+// The act in --act FILE, where it is there: this command's, and still good.
+std::optional<ActionFailure> read_begun(const std::string& file, const AdminAsk& ask, Prepared& out) {
   std::error_code ignored;
-  if (!std::filesystem::exists(options.act_file, ignored)) return new_act(appliance, ask, kByTurns);
-  auto read = read_act_file(options.act_file);
+  if (!std::filesystem::exists(file, ignored)) {
+    const auto folder = std::filesystem::absolute(file, ignored).parent_path();
+    if (::access(folder.c_str(), W_OK | X_OK) == 0) return std::nullopt;
+    return ActionFailure{"invalid",
+                         "The act cannot be written to " + file + ": no folder that you may write.",
+                         "Nothing was changed. Name another file."};
+  }
+  auto read = read_act_file(file);
   if (auto* failure = std::get_if<ActionFailure>(&read)) return std::move(*failure);
   const auto act = appliance::parse_act(std::get<SignedAct>(read).text);
-  if (act->action != ask.action || json::serialize(act->parameters) != json::serialize(ask.parameters))
-    return ActionFailure{"invalid", "The act in " + options.act_file + " is another one than this command's.",
-                         "Nothing was changed. Name another file, or give the command as the act says it."};
-  return read;
+  if (act->action != ask.action) return another_act(file);
+  if (act->expires <= base::SystemClock().now())
+    return ActionFailure{"invalid",
+                         "The act in " + file + " has expired, at " + base::to_rfc3339(act->expires) + '.',
+                         "Nothing was changed. Begin anew, with another file."};
+  out.act = std::get<SignedAct>(std::move(read));
+  return std::nullopt;
+}
+
+std::variant<Prepared, ActionFailure> prepare(const AdminOptions& options, const AdminAsk& ask,
+                                              unsigned officers) {
+  Prepared out;
+  const bool by_turns = !options.act_file.empty();
+  if (by_turns) {
+    if (auto failure = read_begun(options.act_file, ask, out)) return std::move(*failure);
+  }
+  const std::size_t before = out.act ? out.act->signatures.size() : 0;
+  if (!by_turns && options.officers.size() < officers)
+    return ActionFailure{
+        "invalid",
+        "The act is refused: " + std::string(sentence(appliance::ActRefusal::too_few_signatures)) + " (" +
+            std::to_string(options.officers.size()) + " of " + std::to_string(officers) + ").",
+        "Nothing was changed. Say --officer for each, or --act FILE to sign by turns."};
+  if (by_turns && before + options.officers.size() == 0)
+    return ActionFailure{"invalid", "Nobody signs the act that would be written to " + options.act_file + '.',
+                         "Nothing was changed. Say --officer NAME=KEYFILE."};
+  auto signers = open_signers(options);
+  if (auto* failure = std::get_if<ActionFailure>(&signers)) return std::move(*failure);
+  out.signers = std::get<Signers>(std::move(signers));
+  return out;
 }
 
 // The act with its signatures; nothing where it waits in its file for the next one, or failed.
 std::optional<SignedAct> signed_act(const AdminOptions& options, Context& context, Reach& appliance,
-                                    const AdminAsk& ask, unsigned officers) {
+                                    const AdminAsk& ask, const std::string& known, unsigned officers,
+                                    Prepared prepared) {
   const bool by_turns = !options.act_file.empty();
-  auto made = by_turns ? act_by_turns(options, appliance, ask) : new_act(appliance, ask, kAtOnce);
-  if (const auto* failure = std::get_if<ActionFailure>(&made)) {
-    fail(context, *failure);
+  if (!prepared.act) {
+    auto made = new_act(appliance, ask, known, by_turns ? kByTurns : kAtOnce);
+    if (const auto* failure = std::get_if<ActionFailure>(&made)) {
+      fail(context, *failure);
+      return std::nullopt;
+    }
+    prepared.act = std::get<SignedAct>(std::move(made));
+  }
+  auto& act = *prepared.act;
+  if (by_turns && appliance::parse_act(act.text)->parameters != ask.parameters) {
+    fail(context, another_act(options.act_file));
     return std::nullopt;
   }
-  auto& act = std::get<SignedAct>(made);
-  if (const auto failure = sign_by(options, act)) {
+  if (const auto failure = sign_by(prepared.signers, act)) {
     fail(context, *failure);
     return std::nullopt;
   }
@@ -112,41 +178,80 @@ std::optional<SignedAct> signed_act(const AdminOptions& options, Context& contex
 void add_admin_options(CLI::App& command, AdminOptions& options, unsigned officers) {
   command.add_option("--config", options.config, "the appliance's configuration file")->required();
   if (officers == 0) return;
-  command
-      .add_option("--officer", options.officers,
-                  "NAME=KEYFILE of an officer who signs" + std::string(officers > 1 ? "; given twice" : ""))
-      ->type_name("NAME=FILE");
-  command
-      .add_option("--password-file", options.password_files,
-                  "password of each key, in the same order; else it is asked for")
-      ->type_name("FILE");
+  add_signing_options(command, options, false);
   command.add_option("--act", options.act_file,
                      "sign by turns: the act is written to this file, or taken from it");
 }
 
-std::optional<json::object> perform(const AdminOptions& options, Context& context, AdminAsk ask) {
-  const auto loaded = appliance::load_config(options.config);
+void add_signing_options(CLI::App& command, AdminOptions& options, bool required) {
+  command
+      .add_option("--officer", options.officers,
+                  "who signs, and the file of the key or the PKCS#11 URI of one in a token; once for each")
+      ->required(required)
+      ->type_name("NAME=KEY");
+  command
+      .add_option("--password-file", options.password_files,
+                  "passwords of the keys in files, in their order; else they are asked for")
+      ->type_name("FILE");
+  command.add_option("--module", options.module, "PKCS#11 module of the tokens whose URI names none")
+      ->type_name("FILE");
+}
+
+std::optional<appliance::Config> configuration(const AdminOptions& options, Context& context) {
+  auto loaded = appliance::load_config(options.config);
   if (const auto* error = std::get_if<appliance::ConfigError>(&loaded)) {
     context.failed(Exit::local, error->message, "Correct the file, or name another with --config.");
     return std::nullopt;
   }
-  auto found = reach(std::get<appliance::Config>(loaded), ask.running_only);
-  if (const auto* failure = std::get_if<ActionFailure>(&found)) {
-    fail(context, *failure);
+  return std::get<appliance::Config>(std::move(loaded));
+}
+
+std::optional<json::object> perform(const AdminOptions& options, Context& context, AdminAsk ask) {
+  const auto config = configuration(options, context);
+  if (!config) return std::nullopt;
+  const auto stopped = [&context](const ActionFailure& failure) {
+    fail(context, failure);
     return std::nullopt;
-  }
+  };
+  const unsigned officers = appliance::officers_needed(ask.action).value_or(0);
+  std::variant<Prepared, ActionFailure> prepared;
+  if (officers > 0) prepared = prepare(options, ask, officers);
+  if (const auto* failure = std::get_if<ActionFailure>(&prepared)) return stopped(*failure);
+  const auto make_parameters = [&ask](const json::object& said) {
+    auto made = ask.parameters_of(said);
+    if (made) ask.parameters = std::move(*made);
+    return made.has_value();
+  };
+  if (ask.parameters_of && ask.first.empty() && !make_parameters({})) return std::nullopt;
+  auto found = reach(*config, ask.closed         ? Wanted::stopped
+                              : ask.running_only ? Wanted::running
+                                                 : Wanted::anywhere);
+  if (const auto* failure = std::get_if<ActionFailure>(&found)) return stopped(*failure);
   auto& appliance = *std::get<std::unique_ptr<Reach>>(found);
-  appliance::AdminRequest request{ask.action, ask.parameters, {}, std::move(ask.secret)};
-  if (const auto officers = appliance::officers_needed(ask.action).value_or(0); officers > 0) {
-    request.act = signed_act(options, context, appliance, ask, officers);
-    if (!request.act) return std::nullopt;
+  if (ask.closed) {
+    auto pin = token_pin(*config);
+    if (!pin)
+      return stopped({"invalid", "The token's PIN: " + sentence(pin.error()) + '.', "Nothing was changed."});
+    ask.secret = std::move(*pin);
   }
   Shown shown;
-  auto outcome = appliance.ask(std::move(request), std::ref(shown));
-  if (const auto* failure = std::get_if<ActionFailure>(&outcome)) {
-    fail(context, *failure);
-    return std::nullopt;
+  std::string known;
+  if (!ask.first.empty()) {
+    auto said =
+        appliance.ask({ask.first, ask.first_parameters, {}, ask.closed ? ask.secret.clone() : base::Secret()},
+                      std::ref(shown));
+    if (const auto* failure = std::get_if<ActionFailure>(&said)) return stopped(*failure);
+    if (ask.closed) known = json::value_to<std::string>(std::get<json::object>(said).at("appliance"));
+    if (!make_parameters(std::get<json::object>(said))) return std::nullopt;
   }
+  appliance::AdminRequest request{ask.action, ask.parameters, {}, std::move(ask.secret)};
+  if (officers > 0) {
+    request.act = signed_act(options, context, appliance, ask, known, officers,
+                             std::get<Prepared>(std::move(prepared)));
+    if (!request.act) return std::nullopt;
+  }
+  auto outcome = appliance.ask(std::move(request), std::ref(shown));
+  if (const auto* failure = std::get_if<ActionFailure>(&outcome)) return stopped(*failure);
   return std::get<json::object>(std::move(outcome));
 }
 

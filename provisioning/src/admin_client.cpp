@@ -141,7 +141,8 @@ class Remote final : public Reach {
 
 class Local final : public Reach {
  public:
-  explicit Local(const appliance::Config& config) : host_(config, clock_), administration_(host_, clock_) {}
+  explicit Local(const appliance::Config& config)
+      : host_(config, clock_), administration_(host_, clock_, appliance::Administration::Place::command) {}
   base::Result<void> open(const base::Secret& pin) { return host_.unseal(pin, "command"); }
   ActionOutcome ask(appliance::AdminRequest request, const appliance::Progress& progress) override {
     return administration_.perform(std::move(request), progress);
@@ -187,12 +188,23 @@ ActionFailure not_opened(const base::Error& error, const appliance::Config& conf
 
 }  // namespace
 
-std::variant<std::unique_ptr<Reach>, ActionFailure> reach(const appliance::Config& config,
-                                                          bool running_only) {
+base::Result<base::Secret> token_pin(const appliance::Config& config) {
+  return config.hsm.pin_file.empty() ? ask_secret("PIN of the token \"" + config.hsm.token_label + "\": ")
+                                     : appliance::read_pin_file(config.hsm.pin_file);
+}
+
+base::Result<std::unique_ptr<hsm::Token>> open_with_pin(const appliance::Config& config) {
+  SIGILLO_TRY(const auto pin, token_pin(config));
+  return appliance::open_token(config.hsm, pin);
+}
+
+std::variant<std::unique_ptr<Reach>, ActionFailure> reach(const appliance::Config& config, Wanted wanted) {
   const std::string path = appliance::admin_socket(config);
   if (const int fd = connect_to(path); fd >= 0) {
     ::close(fd);
-    return std::make_unique<Remote>(path);
+    if (wanted != Wanted::stopped) return std::make_unique<Remote>(path);
+    return ActionFailure{"refused", "The appliance of " + config.file + " is running.",
+                         "Nothing was changed. Stop it, and run the same command again."};
   }
   if (errno == EACCES || errno == EPERM)
     return ActionFailure{"refused", "The officers' socket " + path + " is another user's.",
@@ -204,12 +216,12 @@ std::variant<std::unique_ptr<Reach>, ActionFailure> reach(const appliance::Confi
           "refused", "Something answers on " + endpoint + ", but not on the officers' socket " + path + '.',
           "Nothing was changed. The appliance's log says why it has no socket; or stop it."};
   }
-  if (running_only)
+  if (wanted == Wanted::running)
     return ActionFailure{"stopped", "No appliance of " + config.file + " is running.",
                          "Start it: sigillod --config " + config.file};
   auto local = std::make_unique<Local>(config);
-  auto pin = config.hsm.pin_file.empty() ? ask_secret("PIN of the token \"" + config.hsm.token_label + "\": ")
-                                         : appliance::read_pin_file(config.hsm.pin_file);
+  if (wanted == Wanted::stopped) return local;
+  auto pin = token_pin(config);
   if (!pin) return not_opened(pin.error(), config);
   if (const auto opened = local->open(*pin); !opened) return not_opened(opened.error(), config);
   return local;

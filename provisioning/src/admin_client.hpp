@@ -6,6 +6,7 @@
 #include <variant>
 
 #include <appliance/administration.hpp>
+#include <hsm/token.hpp>
 
 namespace sigillo::provisioning {
 
@@ -16,9 +17,14 @@ class Reach {
                                        const appliance::Progress& progress) = 0;
 };
 
-// Of the running appliance, or, where none runs and `running_only` is not set, one that is opened here with
-// the configured token PIN or the one that is typed. Never beside one that runs: it would be fenced.
+// anywhere: of the running appliance, or, where none runs, one that is opened here with the configured token
+// PIN or the one that is typed. Never beside one that runs: it would be fenced. stopped: one that none runs
+// of, and that is not opened: the action does that.
+enum class Wanted : std::uint8_t { anywhere, running, stopped };
 std::variant<std::unique_ptr<Reach>, appliance::ActionFailure> reach(const appliance::Config& config,
-                                                                     bool running_only);
+                                                                     Wanted wanted);
+// From the configured file, or typed.
+base::Result<base::Secret> token_pin(const appliance::Config& config);
+base::Result<std::unique_ptr<hsm::Token>> open_with_pin(const appliance::Config& config);
 
 }  // namespace sigillo::provisioning

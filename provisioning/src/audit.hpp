@@ -22,6 +22,7 @@ struct ExportRequest {
 struct VerifyRequest {
   std::vector<std::string> files;  // segments, then an export, in their order; "-" is standard input
   std::string keys;                // empty: the files' own
+  std::string acts;                // empty: no texts are looked at
 };
 
 void audit_export(const ExportRequest& request, Context& context);

@@ -28,6 +28,13 @@ constexpr const char* kVerifyHelp =
     "as "
     "one\n"
     "chain from its first entry; without them a pruned ledger is intact from where it now begins.\n"
+    "An export of before a restore, given before one of after it, is held against that one: it leaves the "
+    "first "
+    "where\n"
+    "two officers have restored the store, and says so, or it is altered.\n"
+    "The signatures of officers' acts are checked with the keys that the ledger has enrolled, from its "
+    "founding on;\n"
+    "with --acts also that each text that officers signed is in it.\n"
     "It needs neither appliance nor HSM. Without --keys the keys that the export carries are used: that "
     "shows "
     "damage,\n"
@@ -36,12 +43,17 @@ constexpr const char* kVerifyFooter =
     "Examples:\n"
     "  sigillo audit verify ledger.jsonl --keys keys.json\n"
     "  zstdcat ledger.jsonl.zst | sigillo audit verify - --format json\n"
-    "  sigillo audit verify /srv/segments/ledger-1-*.jsonl ledger.jsonl --keys keys.json\n\n"
+    "  sigillo officer acts --config sigillo.toml --format json > acts.json    # where the appliance is\n"
+    "  sigillo audit verify ledger.jsonl --keys keys.json --acts acts.json\n"
+    "  sigillo audit verify /srv/segments/ledger-1-*.jsonl ledger.jsonl --keys keys.json\n"
+    "  sigillo audit verify before-restore.jsonl now.jsonl --keys keys.json\n\n"
     "Exit codes: 0 intact; 1 local error (a file that cannot be read, usage); 10 altered (an entry or the "
     "checkpoint\n"
     "was edited, entries were exchanged); 11 gap (entries are missing); 12 cut tail (no checkpoint, or one "
     "beyond the\n"
-    "last entry); 13 unknown key (signed, but by none of the keys). The first thing that is wrong is named.";
+    "last entry); 13 unknown key (signed, but by none of the keys); 18 act not signed (an act of officers is "
+    "forged, "
+    "altered, or\nby somebody who may not). The first thing that is wrong is named.";
 
 void add_export(CLI::App& audit, Context& context) {
   auto* command = audit.add_subcommand("export", kExportHelp)->footer(kExportFooter);
@@ -55,9 +67,14 @@ void add_export(CLI::App& audit, Context& context) {
 void add_verify(CLI::App& audit, Context& context) {
   auto* command = audit.add_subcommand("verify", kVerifyHelp)->footer(kVerifyFooter);
   const auto request = std::make_shared<VerifyRequest>();
-  command->add_option("FILE", request->files, "segments in their order, then an export; - is standard input")
+  command
+      ->add_option(
+          "FILE", request->files,
+          "segments in their order, then an export, then one of after a restore; - is standard input")
       ->required();
   command->add_option("--keys", request->keys, "JWK set, as GET /v1/keys gives it");
+  command->add_option("--acts", request->acts,
+                      "texts of acts, as `sigillo officer acts --format json` gives them");
   command->callback([request, &context] { audit_verify(*request, context); });
 }
 
@@ -85,6 +102,8 @@ Exit exit_of(appliance::ExportVerdict verdict) {
       return Exit::cut_tail;
     case ExportVerdict::unknown_key:
       return Exit::unknown_key;
+    case ExportVerdict::act_refused:
+      return Exit::act_refused;
     case ExportVerdict::unreadable:
       return Exit::local;
   }

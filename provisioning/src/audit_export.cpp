@@ -7,6 +7,7 @@
 #include <sealed_store/ledger_entry.hpp>
 #include <sealed_store/sqlcipher_store.hpp>
 
+#include "admin_client.hpp"
 #include "audit.hpp"
 #include "audit_files.hpp"
 
@@ -130,7 +131,7 @@ base::Result<void> close_export(hsm::Token& token, const Signer& signer, const s
 
 // The anchor is looked at before the ledger: what it says is durable, so the ledger read after it has it.
 base::Result<Chain> write_export(const appliance::Config& config, PendingFile& out) {
-  SIGILLO_TRY(const auto token, appliance::open_token(config.hsm));
+  SIGILLO_TRY(const auto token, open_with_pin(config));
   SIGILLO_TRY(const auto signer, find_signer(*token));
   SIGILLO_TRY(const auto anchored, appliance::recorded_head(*token, config.store));
   SIGILLO_TRY(const auto page_key, appliance::derive_page_key(*token, config.store.path));

@@ -76,7 +76,7 @@ void add_audit_prune(CLI::App& audit, Context& context) {
   const auto arguments = std::make_shared<Arguments>();
   command->add_option("--before", arguments->before, "a day (UTC): older entries may go");
   command->add_option("--keep-entries", arguments->keep_entries, "all but so many of the last may go")
-      ->check(CLI::Range(std::int64_t{1}, std::numeric_limits<std::int64_t>::max()));
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000'000}));
   add_admin_options(*command, arguments->admin, 2);
   command->callback([arguments, &context] { prune(*arguments, context); });
 }

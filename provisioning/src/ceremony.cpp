@@ -134,26 +134,11 @@ base::Result<void> Ceremony::sign() {
 }
 
 base::Result<void> Ceremony::sign_by_officer(const Attendant& officer) {
-  for (unsigned wrong = 0;;) {
-    SIGILLO_TRY(const auto password, dialogue_.ask_secret("Password of " + officer.name + ", to sign",
-                                                          {"the password of " + officer.name, "rehearsal"}));
-    auto signature = machine_.sign_as_officer(officer.id, password, transcript_.signing_digest());
-    if (signature) {
-      const TranscriptLine* enrolled = nullptr;
-      for (const auto& line : transcript_.lines()) {
-        const auto* as = line.facts.if_contains("signs_as");
-        if (as != nullptr && as->is_string() && std::string_view(as->get_string()) == "officer:" + officer.id)
-          enrolled = &line;
-      }
-      const auto key = base::EcPublicKey::from_jwk(boost::json::serialize(enrolled->facts.at("public_key")));
-      dialogue_.say(officer.name + " has signed.");
-      return transcript_.sign({"officer:" + officer.id, key->thumbprint(), std::move(*signature)});
-    }
-    ++wrong;
-    dialogue_.warn("Not signed: " + std::string(signature.error().detail()) + ". That was try " +
-                   std::to_string(wrong) +
-                   "; nothing is locked by it. Type the password that was chosen in step 3.");
-  }
+  SIGILLO_TRY(auto signature, signature_of(officer));
+  const auto* enrolled = transcript_.find("officers", "enrolled " + officer.id);
+  const auto key = base::EcPublicKey::from_jwk(boost::json::serialize(enrolled->facts.at("public_key")));
+  dialogue_.say(officer.name + " has signed.");
+  return transcript_.sign({"officer:" + officer.id, key->thumbprint(), std::move(signature)});
 }
 
 void Ceremony::say_what_comes() {
@@ -164,9 +149,12 @@ void Ceremony::say_what_comes() {
   dialogue_.say("1. Check the transcript, here and on another machine, and file it with the minutes:");
   dialogue_.table("sigillo ceremony verify " + transcript);
   dialogue_.say(
-      "2. Each officer takes the key to a medium of their own and removes it here; the .pub files may stay:");
+      "2. Each officer takes the key to a medium of their own and removes it here (the .pub files may stay), "
+      "or "
+      "takes the token out:");
   for (const auto& officer : plan_.officers)
-    dialogue_.table((plan_.folder / "officers" / (officer.id + ".key")).string());
+    dialogue_.table(officer.key.empty() ? (plan_.folder / "officers" / (officer.id + ".key")).string()
+                                        : "the token of " + officer.name);
   dialogue_.say(
       "3. The backup goes to another place than the spare token, and than any two custodians' shares:");
   dialogue_.table((plan_.folder / "backup" / "keys.json").string());

@@ -40,6 +40,10 @@ class Ceremony {
   base::Result<void> go_through(const Step& step, std::size_t number);
   base::Result<void> sign();
   base::Result<void> sign_by_officer(const Attendant& officer);
+  base::Result<base::Bytes> signature_of(const Attendant& officer);
+  std::variant<base::Bytes, appliance::ActionFailure> signed_by_token(const Attendant& officer,
+                                                                      const AskPin& ask,
+                                                                      const base::Digest& digest);
   void say_what_comes();
 
   // ceremony_people.cpp
@@ -47,6 +51,13 @@ class Ceremony {
   Done call_people();
   Done enrol_officers();
   base::Result<base::EcPublicKey> enrol(const Attendant& officer);
+  base::Result<base::EcPublicKey> make_key(const Attendant& officer);
+  std::string whose(const base::EcPublicKey& key) const;
+  // Until what is done with the officer's token succeeds, or the people stop: `act` is one try.
+  template <class T>
+  base::Result<T> with_token(
+      const Attendant& officer, const char* what,
+      const std::function<std::variant<T, appliance::ActionFailure>(const AskPin&)>& act);
   // ceremony_shares.cpp
   Done prepare_tokens();
   Done give_pin_shares();

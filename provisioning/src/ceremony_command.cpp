@@ -111,8 +111,9 @@ void hold(const CeremonyPlan& plan, Context& context) {
 
 void run(const Arguments& arguments, Context& context) {
   if (arguments.example) {
-    std::fputs(kExamplePlan, stdout);
-    return;
+    std::string plan = kExamplePlan;
+    plan.pop_back();  // what is printed ends its line
+    return context.result("sigillo.ceremony-plan/1", {{"plan", kExamplePlan}}, plan);
   }
   if (arguments.plan.empty() && !arguments.dry_run)
     return context.failed(Exit::local, "No plan was named.",
@@ -122,6 +123,9 @@ void run(const Arguments& arguments, Context& context) {
     return context.failed(Exit::local, *refused, "Nothing was touched. Correct the plan.");
   const auto& plan = std::get<CeremonyPlan>(read);
   if (!arguments.dry_run) return hold(plan, context);
+  if (context.json)
+    return context.failed(Exit::local, "A rehearsal is a script for people, and has no form as JSON.",
+                          "Nothing was touched. Leave --format json out.");
   auto transcript = Transcript::rehearsed();
   const auto machine = rehearsal_machine(plan);
   const auto dialogue = rehearse();

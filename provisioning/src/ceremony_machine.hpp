@@ -14,6 +14,7 @@
 #include <base/shares.hpp>
 
 #include "ceremony_plan.hpp"
+#include "officer_signer.hpp"
 
 namespace sigillo::provisioning {
 
@@ -57,6 +58,12 @@ class CeremonyMachine {
                                                            const base::Secret& password) = 0;
   virtual base::Result<base::Bytes> sign_as_officer(const std::string& id, const base::Secret& password,
                                                     const base::Digest& digest) = 0;
+  // The officer's own token, with a signature over a challenge. What goes wrong is a sentence for the
+  // officer.
+  virtual std::variant<base::EcPublicKey, appliance::ActionFailure> bring_officer_token(
+      const Attendant& officer, const AskPin& ask) = 0;
+  virtual std::variant<base::Bytes, appliance::ActionFailure> sign_in_officer_token(
+      const Attendant& officer, const AskPin& ask, const base::Digest& digest) = 0;
 
   // Initialised, or where it is there already, the user PIN set anew by the SO PIN.
   virtual base::Result<TokenLine> prepare_token(Which which, const base::Secret& so_pin,

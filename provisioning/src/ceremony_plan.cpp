@@ -8,6 +8,7 @@
 #include <appliance/config.hpp>
 #include <appliance/officers.hpp>
 #include <base/shares.hpp>
+#include <hsm/personal_token.hpp>
 
 #include "files.hpp"
 
@@ -51,7 +52,7 @@ class Reader {
     if (fault_.empty()) fault_ = name_ + ": " + key + ' ' + wanted + '.';
   }
   void known(const std::string& table, std::initializer_list<std::string_view> keys) {
-    const auto* in = table.empty() ? &root_ : root_[table].as_table();
+    const auto* in = table.empty() ? &root_ : root_.at_path(table).as_table();
     if (in == nullptr) return fail('[' + table + ']', "is missing: add it");
     for (const auto& [key, value] : *in) {
       if (std::ranges::find(keys, std::string_view(key)) == keys.end())
@@ -149,14 +150,35 @@ class Reader {
     if (officers == nullptr) return fail("[officers]", "is missing: add it");
     seen.clear();
     for (const auto& [id, node] : *officers) {
-      const auto name = node.value_exact<std::string>();
+      const std::string key = "officers." + std::string(id.str());
       if (!appliance::valid_officer_name(id.str()))
-        fail("officers." + std::string(id.str()), "must be named by 1 to 32 of a to z, 0 to 9 and -");
-      if (!name || !is_name(*name)) fail("officers." + std::string(id.str()), "must be a name in quotes");
+        fail(key, "must be named by 1 to 32 of a to z, 0 to 9 and -");
+      const auto* table = node.as_table();
+      const auto name =
+          table == nullptr ? node.value_exact<std::string>() : (*table)["name"].value_exact<std::string>();
+      if (!name || !is_name(*name))
+        fail(key, "must be a name in quotes, or { name = \"...\", key = \"pkcs11:...\" }");
       if (name && !seen.insert(*name).second) fail("[officers]", "has \"" + *name + "\" twice");
-      plan_.officers.push_back({std::string(id.str()), name.value_or("")});
+      plan_.officers.push_back(
+          {std::string(id.str()), name.value_or(""), table == nullptr ? "" : brought(key, *table)});
     }
     if (plan_.officers.size() < 2) fail("[officers]", "must name at least two");
+  }
+
+  // The URI of a key that an officer brings in a token. No PIN: it is typed in the room.
+  std::string brought(const std::string& key, const toml::table& officer) {
+    known(key, {"name", "key"});
+    const auto text = officer["key"].value_exact<std::string>().value_or("");
+    const auto parsed = hsm::parse_token_uri(text);
+    if (const auto* why = std::get_if<std::string>(&parsed)) {
+      fail(key + ".key", "is refused: " + *why);
+      return text;
+    }
+    const auto& uri = std::get<hsm::TokenUri>(parsed);
+    if (uri.module_path.empty()) fail(key + ".key", "names no module: add ?module-path=");
+    if (!uri.pin_source.empty())
+      fail(key + ".key", "has a pin-source: in a ceremony the PIN is typed, leave it out");
+    return text;
   }
 
   const toml::table& root_;
@@ -204,7 +226,7 @@ names = ["Giulia Bianchi", "Nicolò D'Amico", "Chiara Esposito", "Luca Ferrari",
 
 [officers]                    # who sign what changes keys, policy or people: two of them at a time
 anna = "Anna Galli"
-bruno = "Bruno Conti"
+bruno = { name = "Bruno Conti", key = "pkcs11:token=bruno;object=sign?module-path=/usr/lib/vendor/card.so" }
 )";
 
 }  // namespace sigillo::provisioning

@@ -12,8 +12,9 @@
 namespace sigillo::provisioning {
 
 struct Attendant {
-  std::string id;    // of officers: 1 to 32 of [a-z0-9-], their name in acts and in the ledger
-  std::string name;  // as people write it: "Nicolò D'Amico"
+  std::string id;        // of officers: 1 to 32 of [a-z0-9-], their name in acts and in the ledger
+  std::string name;      // as people write it: "Nicolò D'Amico"
+  std::string key = {};  // of an officer who brings one in a token: its PKCS#11 URI; empty: made on the day
 };
 
 struct CeremonyPlan {

@@ -17,6 +17,7 @@ namespace json = boost::json;
 namespace fs = std::filesystem;
 
 constexpr std::size_t kFileMax = 16 * 1024;
+constexpr std::int64_t kOverlapMax = 90 * 86'400;
 
 constexpr const char* kFooter =
     "A key that is made here stays here: what goes to the appliance is its request. FILE is made where it is "
@@ -39,6 +40,10 @@ constexpr const char* kFooter =
     "another "
     "channel\n"
     "has); 2 the appliance is sealed, or the HSM did not serve.";
+
+constexpr const char* kNames =
+    "Nothing was changed. A role is one of portal, contact-centre, branch, back-office, courier-sms, "
+    "courier-email, courier-pec, courier-post, auditor; a name has 1 to 48 of a to z, 0 to 9 and hyphen.";
 
 struct Arguments {
   AdminOptions admin;
@@ -104,12 +109,16 @@ std::optional<std::int64_t> seconds_of(const std::string& text) {
 // Nothing where it failed, said by then.
 std::optional<json::object> parameters_of(const Arguments& arguments, Context& context) {
   json::object out{{"role", arguments.role}, {"name", arguments.name}};
+  if (!arguments.owner.empty()) out["owner"] = arguments.owner;
   const auto fail = [&](const std::string& what, const base::Error& error) {
     context.failed(Exit::local, what + ": " + sentence(error) + '.', "Nothing was changed.");
     return std::nullopt;
   };
   if (!arguments.csr.empty() || !arguments.new_key.empty()) {
-    const auto request = request_of(arguments);
+    auto request = request_of(arguments);
+    if (request) {
+      if (const auto key = appliance::key_of_request(*request); !key) request = key.error();
+    }
     if (!request) return fail(arguments.csr.empty() ? arguments.new_key : arguments.csr, request.error());
     out["csr"] = *request;
     out["days"] = arguments.days;
@@ -123,8 +132,9 @@ std::optional<json::object> parameters_of(const Arguments& arguments, Context& c
   }
   if (!arguments.overlap.empty()) {
     const auto overlap = seconds_of(arguments.overlap);
-    if (!overlap) {
-      context.failed(Exit::local, "--overlap is a number and s, m, h or d: 7d.", "Nothing was changed.");
+    if (!overlap || *overlap > kOverlapMax) {
+      context.failed(Exit::local, "--overlap is a number and s, m, h or d, and at most 90d.",
+                     "Nothing was changed.");
       return std::nullopt;
     }
     out["overlap_s"] = *overlap;
@@ -152,10 +162,12 @@ void change(const Arguments& arguments, Context& context, const char* action, co
   if (!arguments.certificate.empty() && fs::exists(arguments.certificate, ignored))
     return context.failed(Exit::local, arguments.certificate + " is there already.",
                           "Nothing was changed. Name a file that is not.");
-  auto parameters = parameters_of(arguments, context);
-  if (!parameters) return;
-  if (!arguments.owner.empty()) (*parameters)["owner"] = arguments.owner;
-  auto result = perform(arguments.admin, context, {.action = action, .parameters = std::move(*parameters)});
+  const auto role = appliance::parse_role(arguments.role);
+  if (!role || !appliance::parse_channel_uri(appliance::channel_uri(*role, arguments.name)))
+    return context.failed(
+        Exit::local, arguments.role + ':' + arguments.name + " is no role and name of a channel.", kNames);
+  const auto made = [&](const json::object&) { return parameters_of(arguments, context); };
+  auto result = perform(arguments.admin, context, {.action = action, .parameters_of = made});
   if (!result || !keep_certificate(arguments, context, *result)) return;
   std::string said = arguments.role + ':' + arguments.name + words;
   if (!arguments.certificate.empty()) said += " Its certificate is in " + arguments.certificate + '.';
@@ -217,7 +229,14 @@ std::shared_ptr<Arguments> add(CLI::App& parent, Context& context, const char* n
     command->add_option("NAME", arguments->name, "its name")->required();
   }
   if (run == enrol)
-    command->add_option("--owner", arguments->owner, "whose it is; one for each that receives")->required();
+    command->add_option("--owner", arguments->owner, "whose it is; one for each that receives")
+        ->required()
+        ->check(CLI::Validator(
+            [](const std::string& text) {
+              return text.empty() || text.size() > 64 ? std::string("must be 1 to 64 bytes long")
+                                                      : std::string();
+            },
+            "", "owner"));
   if (run == enrol || run == renew) {
     command->add_option("--csr", arguments->csr, "certificate request (PKCS #10, PEM) of the channel");
     command->add_option("--new-key", arguments->new_key, "make the key here, into this file");
@@ -225,7 +244,8 @@ std::shared_ptr<Arguments> add(CLI::App& parent, Context& context, const char* n
                         "public delivery key (JWK) of the channel");
     command->add_option("--new-delivery-key", arguments->new_delivery_key, "make it here, into this file");
     command->add_option("--certificate", arguments->certificate, "where the certificate goes");
-    command->add_option("--days", arguments->days, "how long the certificate is good; 397 unless told");
+    command->add_option("--days", arguments->days, "how long the certificate is good; 397 unless told")
+        ->check(CLI::Range(1, 825));
   }
   if (run == renew)
     command->add_option("--overlap", arguments->overlap,

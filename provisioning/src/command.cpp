@@ -4,6 +4,8 @@
 
 #include <boost/json/serialize.hpp>
 
+#include <base/printable.hpp>
+
 namespace sigillo::provisioning {
 namespace {
 
@@ -17,13 +19,14 @@ void print(std::FILE* to, std::string text) {
 void Context::result(std::string_view schema, boost::json::object members, std::string_view words) {
   if (!json) return print(stdout, std::string(words));
   members["schema"] = schema;
-  print(stdout, boost::json::serialize(members));
+  print(stdout, base::printable(boost::json::serialize(members)));
 }
 
 void Context::failed(Exit code, std::string_view what, std::string_view next) {
   exit = code;
-  if (!json) return print(stderr, "sigillo: " + std::string(what) + '\n' + std::string(next));
-  const boost::json::object members{{"schema", "sigillo.error/1"}, {"what", what}, {"next", next}};
+  const std::string said = base::printable_sentence(what);
+  if (!json) return print(stderr, "sigillo: " + said + '\n' + std::string(next));
+  const boost::json::object members{{"schema", "sigillo.error/1"}, {"what", said}, {"next", next}};
   print(stdout, boost::json::serialize(members));
 }
 

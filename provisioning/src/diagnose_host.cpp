@@ -171,12 +171,31 @@ void diagnose_disk(const appliance::Config& config, Findings& out) {
     out.good(what);
 }
 
+namespace {
+
+constexpr double kRecordKeyHalf = 2147483648.0;  // of the 2^32 uses that AES-GCM with random nonces allows
+
+// Of the running one alone: the count is in its memory, and in a store that it has open.
+void diagnose_record_key(const appliance::Config& config, Findings& out) {
+  constexpr std::string_view kName = "\nsigillo_record_key_uses ";
+  const auto metrics = get(config.server.monitor, "/metrics");
+  const auto at = metrics ? metrics->body.find(kName) : std::string::npos;
+  if (at == std::string::npos) return;
+  const double uses = std::strtod(metrics->body.c_str() + at + kName.size(), nullptr);
+  if (uses < kRecordKeyHalf) return out.good("the record key has sealed less than half of what it may");
+  out.warning("the record key has sealed more than half of what it may",
+              "At 4,278,190,080 no channel is answered: sigillo keys rotate record, by two officers.");
+}
+
+}  // namespace
+
 void diagnose_server(const appliance::Config& config, Findings& out) {
   out.in("Server");
   const auto ready = get(config.server.monitor, "/readyz");
   if (!ready)
     return out.warning("nobody answers on the monitor " + config.server.monitor,
                        "It is stopped, or starts just now: systemctl status sigillod.");
+  diagnose_record_key(config, out);
   if (ready->status == 200) return out.good("it is ready, says " + config.server.monitor);
   if (ready->body.find("\"sealed\"") != std::string::npos)
     return out.warning("it is sealed: " + ready->body,

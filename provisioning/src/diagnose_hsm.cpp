@@ -14,6 +14,7 @@
 #include <sealed_store/ledger_entry.hpp>
 #include <sealed_store/sqlcipher_store.hpp>
 
+#include "admin_client.hpp"
 #include "diagnose.hpp"
 
 namespace sigillo::provisioning {
@@ -145,12 +146,12 @@ void look_at_ledger(const sealed_store::Head& anchored, sealed_store::LedgerRead
 
 std::unique_ptr<hsm::Token> diagnose_token(const appliance::Config& config, Findings& out) {
   out.in("HSM");
-  auto token = appliance::open_token(config.hsm);
+  auto token = open_with_pin(config);
   if (!token) {
     out.failure("the token is not opened: " + sentence(token.error()),
-                token.error().is(hsm::Errc::credential)
+                token.error().is(hsm::Errc::credential) && !config.hsm.pin_file.empty()
                     ? "Put the right PIN into " + config.hsm.pin_file + ": it is not tried again meanwhile."
-                    : "Look at hsm.module, hsm.token_label and the device.");
+                    : "Look at the PIN, hsm.module, hsm.token_label and the device.");
     return nullptr;
   }
   auto& opened = dynamic_cast<hsm::Pkcs11Token&>(**token);
@@ -198,6 +199,11 @@ void diagnose_certificates(const appliance::Config& config, hsm::Token* token, F
 void diagnose_store(const appliance::Config& config, hsm::Token& token, Findings& out) {
   out.in("Store");
   const auto anchored = appliance::recorded_head(token, config.store);
+  const auto none = [&] {
+    out.failure("the HSM has no anchor for node " + std::to_string(config.store.node),
+                "It is another token, or another store.node than the one that was founded.");
+  };
+  if (!anchored && !is_hsm(anchored.error())) return none();
   if (!anchored)
     return out.failure("the anchor cannot be read: " + sentence(anchored.error()), "Look at the device.");
   const auto refuse = [&](const base::Error& error) {
@@ -210,9 +216,7 @@ void diagnose_store(const appliance::Config& config, hsm::Token& token, Findings
   const auto reader = sealed_store::LedgerReader::open(config.store.path, *page_key);
   if (!reader) return refuse(reader.error());
   out.good("the store opens under the token's keys");
-  if (!*anchored || (*anchored)->seq == 0)
-    return out.failure("the HSM has no anchor for node " + std::to_string(config.store.node),
-                       "It is another token, or another store.node than the one that was founded.");
+  if (!*anchored || (*anchored)->seq == 0) return none();
   look_at_ledger(**anchored, **reader, out);
 }
 

@@ -10,6 +10,8 @@
 #include <appliance/assembly.hpp>
 #include <hsm/profile.hpp>
 
+#include "admin_client.hpp"
+
 namespace sigillo::provisioning {
 namespace {
 
@@ -146,7 +148,7 @@ std::optional<OpenedHsm> open_hsm(const std::string& config, Context& context) {
     return {};
   }
   OpenedHsm out{std::get<appliance::Config>(std::move(loaded)), nullptr, nullptr};
-  auto token = appliance::open_token(out.config.hsm);
+  auto token = open_with_pin(out.config);
   if (!token) {
     context.failed(Exit::remote_or_sealed,
                    "The token of " + out.config.file + " was not opened: " + sentence(token.error()) + '.',

@@ -1,13 +1,17 @@
 // sigillo keys create|backup|restore: what is done to a token with its PIN, beside the appliance or without
 // one. Each command works on the one token of its configuration; the second token has a configuration of its
 // own.
+#include <cstdio>
 #include <memory>
 
 #include <CLI/CLI.hpp>
 
 #include <appliance/assembly.hpp>
 #include <appliance/key_backup.hpp>
+#include <base/shares.hpp>
+#include <provisioning/terminal.hpp>
 
+#include "admin_client.hpp"
 #include "files.hpp"
 #include "keys.hpp"
 
@@ -30,16 +34,16 @@ constexpr const char* kFooter =
     "  sigillo keys rotate verifier --config C ...                            and now in use, by two "
     "officers\n"
     "SECOND is the configuration of another token. After a loss, on a token that was just initialised:\n"
-    "  sigillo keys restore --config NEW --wrapping-key W --keys sigillo.db.keys B1.json B2.json\n\n"
-    "W is made with --make-wrapping-key, readable by its owner only; the ceremony splits it. Exit codes: 0 "
-    "done; 1 "
-    "refused, and\n"
+    "  sigillo keys restore --config NEW --shares --keys sigillo.db.keys B1.json B2.json\n\n"
+    "W is made with --make-wrapping-key, readable by its owner only. Of the ceremony's backup there is no W "
+    "but the\n"
+    "custodians' backup shares: --shares asks for them. Exit codes: 0 done; 1 refused, and\n"
     "what was done so far holds: run it again; 2 the HSM did not serve.";
 
 struct Arguments {
   std::string config, wrapping_key, proof, keys, use, out;
   std::vector<std::string> backups;
-  bool make_wrapping_key = false;
+  bool needs_key = false, make_wrapping_key = false, shares = false;
 };
 
 struct Opened {
@@ -59,8 +63,13 @@ std::optional<Opened> open(const Arguments& arguments, Context& context) {
     context.failed(Exit::local, error->message, "Correct the file, or name another with --config.");
     return std::nullopt;
   }
+  if (arguments.needs_key && !arguments.shares && arguments.wrapping_key.empty()) {
+    context.failed(Exit::local, "Nothing opens the backup: no wrapping key was named.",
+                   "Give --shares, and custodians type their backup shares; or --wrapping-key FILE.");
+    return std::nullopt;
+  }
   auto config = std::get<appliance::Config>(std::move(loaded));
-  const auto pin = appliance::read_pin_file(config.hsm.pin_file);
+  const auto pin = token_pin(config);
   auto token = pin ? appliance::open_ceremony_token(config.hsm, *pin)
                    : base::Result<std::unique_ptr<hsm::CeremonyToken>>(pin.error());
   if (!token) {
@@ -70,7 +79,38 @@ std::optional<Opened> open(const Arguments& arguments, Context& context) {
   return Opened{std::move(config), std::move(*token)};
 }
 
+// The backup shares of the ceremony, from one custodian after the other; what was wrong with one is told at
+// once, and the next is asked for.
+base::Result<base::Secret> key_of_shares() {
+  base::ShareCollector collector({}, {}, base::ShareKind::backup);
+  while (collector.have() == 0 || collector.have() < collector.needed()) {
+    const std::string which = std::to_string(collector.have() + 1) +
+                              (collector.have() == 0 ? "" : " of " + std::to_string(collector.needed()));
+    SIGILLO_TRY(const auto typed, ask_secret("Backup share " + which + ", its four rows in one line: "));
+    auto parsed = base::parse_share(typed);
+    if (const auto* fault = std::get_if<base::ShareFault>(&parsed)) {
+      std::fprintf(stderr, "%s\n", fault->sentence().c_str());
+      continue;
+    }
+    auto& share = std::get<base::Share>(parsed);
+    const base::Share public_half{share.of, share.number, {}};
+    const auto verdict = collector.add(std::move(share));
+    std::fprintf(stderr, "%s\n", base::ShareCollector::sentence(verdict, public_half).c_str());
+  }
+  const auto combined = collector.pin();
+  if (!combined)
+    return base::Error(Errc::ceremony,
+                       "they do not fit together: one was altered, check characters and all. Find out whose, "
+                       "with other custodians");
+  return base::wrapping_key_of(*combined);
+}
+
+std::string key_place(const Arguments& arguments) {
+  return arguments.shares ? "The backup shares" : arguments.wrapping_key;
+}
+
 base::Result<base::Secret> wrapping_key(const Arguments& arguments, hsm::Token& token) {
+  if (arguments.shares) return key_of_shares();
   if (arguments.make_wrapping_key) {
     SIGILLO_TRY(const auto made, appliance::make_wrapping_key(token));
     auto text = base::to_hex(made.expose());
@@ -128,7 +168,7 @@ void prepare(const Arguments& arguments, Context& context) {
   auto opened = open(arguments, context);
   if (!opened) return;
   const auto key = wrapping_key(arguments, *opened->token);
-  if (!key) return fail(context, key.error(), arguments.wrapping_key);
+  if (!key) return fail(context, key.error(), key_place(arguments));
   const auto backup = appliance::prepare_backup(*opened->token, *key, opened->config.hsm.token_label,
                                                 base::SystemClock().now());
   if (!backup) return fail(context, backup.error(), "Nothing was backed up");
@@ -143,7 +183,7 @@ void prove(const Arguments& arguments, Context& context) {
   auto opened = open(arguments, context);
   if (!opened) return;
   const auto key = wrapping_key(arguments, *opened->token);
-  if (!key) return fail(context, key.error(), arguments.wrapping_key);
+  if (!key) return fail(context, key.error(), key_place(arguments));
   const auto backups = read_backups(arguments, *key);
   if (!backups) return fail(context, backups.error(), "The backup is refused");
   std::vector<appliance::KeyProof> proofs;
@@ -162,7 +202,7 @@ void commit(const Arguments& arguments, Context& context) {
   auto opened = open(arguments, context);
   if (!opened) return;
   const auto key = wrapping_key(arguments, *opened->token);
-  if (!key) return fail(context, key.error(), arguments.wrapping_key);
+  if (!key) return fail(context, key.error(), key_place(arguments));
   const auto backups = read_backups(arguments, *key);
   if (!backups) return fail(context, backups.error(), "The backup is refused");
   const auto text = read_small_file(arguments.proof, kBackupMax);
@@ -185,7 +225,7 @@ void restore(const Arguments& arguments, Context& context) {
   auto opened = open(arguments, context);
   if (!opened) return;
   const auto key = wrapping_key(arguments, *opened->token);
-  if (!key) return fail(context, key.error(), arguments.wrapping_key);
+  if (!key) return fail(context, key.error(), key_place(arguments));
   const auto backups = read_backups(arguments, *key);
   if (!backups) return fail(context, backups.error(), "The backup is refused");
   std::optional<appliance::KeyRegister> states;
@@ -219,13 +259,17 @@ std::pair<CLI::App*, std::shared_ptr<Arguments>> add(CLI::App& parent, Context& 
                                                      const char* help, Run run) {
   auto* command = parent.add_subcommand(name, help)->footer(kFooter);
   auto arguments = std::make_shared<Arguments>();
+  arguments->needs_key = run != create;
   command->callback([arguments, &context, run] { run(*arguments, context); });
   command->add_option("--config", arguments->config, "the configuration that names the token")->required();
-  if (run != create)
+  if (arguments->needs_key) {
+    auto* const file = command->add_option("--wrapping-key", arguments->wrapping_key,
+                                           "file of the wrapping key: 64 hexadecimal digits, mode 600");
     command
-        ->add_option("--wrapping-key", arguments->wrapping_key,
-                     "file of the wrapping key: 64 hexadecimal digits, mode 600")
-        ->required();
+        ->add_flag("--shares", arguments->shares,
+                   "in its place: custodians type the ceremony's backup shares, one after the other")
+        ->excludes(file);
+  }
   return {command, arguments};
 }
 
@@ -241,8 +285,10 @@ void add_key_ceremony(CLI::App& keys, Context& context) {
   const auto [prepares, of_prepares] =
       add(*backup, context, "prepare", "Wraps every key that waits for its backup.", prepare);
   prepares->add_option("--new", of_prepares->out, "the backup to make")->required();
-  prepares->add_flag("--make-wrapping-key", of_prepares->make_wrapping_key,
-                     "make the wrapping key, into its file");
+  prepares
+      ->add_flag("--make-wrapping-key", of_prepares->make_wrapping_key,
+                 "make the wrapping key, into its file")
+      ->needs("--wrapping-key");
   const auto [proves, of_proves] =
       add(*backup, context, "prove", "Restores onto the second token, and says what it has.", prove);
   const auto [commits, of_commits] =

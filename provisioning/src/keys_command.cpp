@@ -38,7 +38,7 @@ std::string padded(std::string text, std::size_t width) {
 
 std::string table(const json::object& result) {
   std::string out = padded("KID", 24) + padded("USE", 10) + padded("STATE", 11) + padded("SINCE", 22) +
-                    padded("CHECK VALUE", 21) + "RECORDS";
+                    padded("CHECK VALUE", 21) + padded("RECORDS", 12) + "USES";
   for (const auto& one : result.at("keys").as_array()) {
     const auto& key = one.as_object();
     const auto text = [&](const char* name) {
@@ -46,10 +46,13 @@ std::string table(const json::object& result) {
       return member != nullptr ? std::string(member->as_string()) : std::string("-");
     };
     const auto bytes = base::from_hex(text("check_value"));
-    const auto* records = key.if_contains("records");
+    const auto number = [&](const char* name) {
+      const auto* member = key.if_contains(name);
+      return member != nullptr ? std::to_string(member->to_number<std::uint64_t>()) : std::string("-");
+    };
     out += '\n' + padded(text("kid"), 24) + padded(text("use"), 10) + padded(text("state"), 11) +
            padded(text("since"), 22) + padded(bytes ? appliance::check_text(*bytes) : "-", 21) +
-           (records != nullptr ? std::to_string(records->to_number<std::uint64_t>()) : "-");
+           padded(number("records"), 12) + number("uses");
   }
   const auto& reseal = result.at("reseal").as_object();
   if (reseal.at("running").as_bool())
@@ -82,7 +85,19 @@ void rotate(const Arguments& arguments, Context& context) {
   context.result("sigillo.keys-rotate/1", std::move(*result), words);
 }
 
+// "sigillo.verifier-v1", "record-v12"
+bool is_kid(const std::string& text) {
+  const auto version = text.rfind("-v");
+  return version != std::string::npos && version > 0 && version + 2 < text.size() && text.size() <= 64 &&
+         text.find_first_not_of("0123456789", version + 2) == std::string::npos &&
+         text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-") == std::string::npos;
+}
+
 void retire(const Arguments& arguments, Context& context) {
+  if (!is_kid(arguments.kid))
+    return context.failed(Exit::local,
+                          '"' + arguments.kid + "\" is no name of a key, such as sigillo.verifier-v1.",
+                          "Nothing was changed. `sigillo keys list` has their names.");
   auto result =
       perform(arguments.admin, context, {.action = "keys.retire", .parameters = {{"kid", arguments.kid}}});
   if (!result) return;
@@ -103,13 +118,16 @@ void add_key_commands(CLI::App& app, Context& context) {
     add_admin_options(*command, arguments->admin, officers);
     return std::pair(command, arguments);
   };
-  const auto [lists, of_lists] =
-      add("list", "Says which keys there are: state, check value, records under each.", list, 0);
+  const auto [lists, of_lists] = add("list",
+                                     "Says which keys there are: state, check value, records under each; of "
+                                     "record keys how often they sealed.",
+                                     list, 0);
   lists->add_flag("--count", of_lists->count, "read every record and count; takes a while");
   const auto [rotates, of_rotates] =
       add("rotate", "The next key of a use takes over. Takes two officers.", rotate, 2);
   rotates->add_option("USE", of_rotates->use, "verifier, record, store, receipt, ledger, tls or ca")
-      ->required();
+      ->required()
+      ->check(CLI::IsMember({"verifier", "record", "store", "receipt", "ledger", "tls", "ca"}));
   const auto [retires, of_retires] =
       add("retire", "Destroys a key that nothing needs any more. Takes two officers.", retire, 2);
   retires->add_option("KID", of_retires->kid, "as `keys list` names it")->required();

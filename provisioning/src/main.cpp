@@ -9,11 +9,14 @@
 #include <base/secret.hpp>
 #include <provisioning/command.hpp>
 
+#include "token_process.hpp"
+
 namespace {
 
 using namespace sigillo;
 
 constexpr std::size_t kArenaBytes = 4 * 1024 * 1024;
+constexpr std::size_t kArgumentMax = 4096;
 
 // One a line, so that two new commands do not meet.
 // clang-format off
@@ -24,12 +27,15 @@ constexpr void (*kCommands[])(CLI::App&, provisioning::Context&) = {
     provisioning::add_officer,
     provisioning::add_policy,
     provisioning::add_audit,
+    provisioning::add_backup,
+    provisioning::add_restore,
     provisioning::add_subject,
     provisioning::add_diagnose,
     provisioning::add_channel,
     provisioning::add_key_commands,
     provisioning::add_hsm,
     provisioning::add_ceremony,
+    provisioning::add_token_signer,
 };
 // clang-format on
 
@@ -44,11 +50,37 @@ bool wants_json(int argc, char** argv) {
   return false;
 }
 
+// What is empty or longer than a path can be is no argument of any command.
+void refuse_nothing(CLI::App& app) {
+  const CLI::Validator something(
+      [](const std::string& text) {
+        if (text.empty()) return std::string("it is empty");
+        return text.size() > kArgumentMax ? "it is longer than " + std::to_string(kArgumentMax) + " bytes"
+                                          : "";
+      },
+      "", "something");
+  for (auto* option :
+       app.get_options([](const CLI::Option* one) { return one->get_items_expected_max() > 0; }))
+    option->check(something);
+  for (auto* command : app.get_subcommands([](const CLI::App*) { return true; })) refuse_nothing(*command);
+}
+
+// "sigillo audit export", as far as the arguments were understood.
+std::string command_of(const CLI::App& app) {
+  std::string words = app.get_name();
+  for (const auto* below = &app; !below->get_subcommands().empty();) {
+    below = below->get_subcommands().front();
+    words += ' ' + below->get_name();
+  }
+  return words;
+}
+
 int run(int argc, char** argv) {
   provisioning::Context context;
   CLI::App app("Sigillo: the officers' commands of the PIN appliance.", "sigillo");
   app.footer(
-      "Exit codes of every command: 0 good, 1 local error, 2 remote error or sealed; audit has more.\n"
+      "Exit codes of every command: 0 good, 1 local error, 2 remote error or sealed; audit and backup have "
+      "more.\n"
       "Secrets are never arguments: they come from files that only their owner can read.");
   app.require_subcommand(1);
   app.fallthrough();  // --format may stand after the command
@@ -57,14 +89,18 @@ int run(int argc, char** argv) {
       ->check(CLI::IsMember({"text", "json"}))
       ->each([&context](const std::string& value) { context.json = value == "json"; });
   for (const auto add : kCommands) add(app, context);
+  refuse_nothing(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const bool asked_for_help = error.get_exit_code() == 0;
-    if (asked_for_help || !wants_json(argc, argv))
-      return app.exit(error) == 0 ? 0 : static_cast<int>(provisioning::Exit::local);
-    context.json = true;
-    context.failed(provisioning::Exit::local, error.what(), "See --help of the command.");
+    if (error.get_exit_code() == 0) return app.exit(error);
+    context.json = wants_json(argc, argv);
+    const auto unknown = app.remaining(true);
+    const bool no_command =
+        error.get_name() == "RequiredError" && app.get_subcommands().empty() && !unknown.empty();
+    context.failed(provisioning::Exit::local,
+                   no_command ? '"' + unknown.front() + "\" is no command." : std::string(error.what()) + '.',
+                   "Nothing was changed. See `" + command_of(app) + " --help`.");
   }
   return static_cast<int>(context.exit);
 }
@@ -75,6 +111,7 @@ int main(int argc, char** argv) {
   // A core of a command would hold what a core of the appliance may not.
   const rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
+  provisioning::keep_environment();
   if (!base::lock_secret_arena(kArenaBytes)) base::log::warn("sigillo.memory_not_locked");
   const int code = run(argc, argv);
   base::log::flush();

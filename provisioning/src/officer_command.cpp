@@ -1,9 +1,11 @@
 // sigillo officer: keys of officers, who is one, and signing what another began.
+#include <filesystem>
 #include <functional>
 #include <memory>
 
 #include <CLI/CLI.hpp>
 
+#include <appliance/officers.hpp>
 #include <provisioning/admin.hpp>
 #include <provisioning/officer_key.hpp>
 #include <provisioning/terminal.hpp>
@@ -16,6 +18,7 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr const char* kUnchanged = "Nothing was changed. Correct the name.";
 constexpr const char* kFooter =
     "Examples:\n"
     "  sigillo officer keygen /media/anna/anna.key\n"
@@ -27,6 +30,14 @@ constexpr const char* kFooter =
     "anna=anna.key\n"
     "  sigillo officer sign enrol.json --officer bruno=bruno.key\n"
     "  sigillo officer enrol carla --key carla.key.pub --config ... --act enrol.json\n\n"
+    "With a key in a token of one's own (a smart card, say):\n"
+    "  sigillo officer public carla.pub --key 'pkcs11:token=carla;object=sign' --module "
+    "/usr/lib/opensc-pkcs11.so\n"
+    "  sigillo officer sign enrol.json --officer "
+    "'bruno=pkcs11:token=bruno;object=sign?module-path=/usr/lib/card.so'\n"
+    "The PIN is asked for, or stands in a file (0600) that the URI names: ?pin-source=/media/bruno/pin. It "
+    "is tried\n"
+    "once, and not at all where the token says that one more wrong one locks it.\n\n"
     "Exit codes: 0 done; 1 refused, and nothing is changed (a signature, an argument, a file); 2 the "
     "appliance "
     "is\n"
@@ -50,6 +61,11 @@ void keygen(const Arguments& arguments, Context& context) {
   const auto fail = [&](const base::Error& error) {
     context.failed(Exit::local, arguments.file + ": " + sentence(error) + '.', "No key was made.");
   };
+  // Before a password is chosen for it.
+  std::error_code ignored;
+  for (const auto& made : {arguments.file, arguments.file + ".pub"})
+    if (std::filesystem::exists(made, ignored))
+      return context.failed(Exit::local, made + " is there already.", "No key was made. Name another file.");
   const auto password = new_password(arguments.password_file);
   if (!password) return fail(password.error());
   if (password->size() < kPasswordMin)
@@ -77,7 +93,9 @@ void sign(const Arguments& arguments, Context& context) {
   auto& act = std::get<appliance::SignedAct>(read);
   const auto words = act_in_words(*appliance::parse_act(act.text));
   if (!context.json) std::fprintf(stderr, "%s\n", words.c_str());  // before the password is asked for
-  if (const auto failure = sign_by(arguments.admin, act)) return fail(*failure);
+  auto signers = open_signers(arguments.admin);
+  if (const auto* failure = std::get_if<appliance::ActionFailure>(&signers)) return fail(*failure);
+  if (const auto failure = sign_by(std::get<Signers>(signers), act)) return fail(*failure);
   if (const auto failure = write_act_file(arguments.file, act)) return fail(*failure);
   context.result("sigillo.officer-sign/1", {{"file", arguments.file}, {"signatures", act.signatures.size()}},
                  arguments.file + " has " + std::to_string(act.signatures.size()) + " signature(s) now.");
@@ -111,11 +129,51 @@ void acts(const Arguments& arguments, Context& context) {
   context.result("sigillo.officer-acts/1", std::move(*result), words.empty() ? "No act yet." : words);
 }
 
-void enrol(const Arguments& arguments, Context& context) {
+std::variant<base::ByteArray<65>, appliance::ActionFailure> public_half(const Arguments& arguments) {
+  if (hsm::is_token_uri(arguments.key)) {
+    const auto uri = read_token_uri(arguments.key, arguments.admin.module);
+    if (const auto* failure = std::get_if<appliance::ActionFailure>(&uri)) return *failure;
+    return token_public_key(std::get<hsm::TokenUri>(uri), pin_of(""));
+  }
   const auto point = read_officer_public_key(arguments.key);
   if (!point)
-    return context.failed(Exit::local, arguments.key + ": " + sentence(point.error()) + '.',
-                          "Nothing was changed. Name the .pub file that keygen made.");
+    return appliance::ActionFailure{"invalid", arguments.key + ": " + sentence(point.error()) + '.',
+                                    "Nothing was changed. Name the .pub file that keygen made."};
+  return *point;
+}
+
+// With the PIN, and a signature that nobody needs: a public key that somebody put beside another's private
+// one is found before it is enrolled.
+void show_public(const Arguments& arguments, Context& context) {
+  const auto fail = [&](const appliance::ActionFailure& failure) {
+    context.failed(Exit::local, failure.what, failure.next);
+  };
+  const auto uri = read_token_uri(arguments.key, arguments.admin.module);
+  if (const auto* failure = std::get_if<appliance::ActionFailure>(&uri)) return fail(*failure);
+  auto opened = open_token_key(std::get<hsm::TokenUri>(uri), pin_of(""));
+  if (const auto* failure = std::get_if<appliance::ActionFailure>(&opened)) return fail(*failure);
+  auto& key = *std::get<std::unique_ptr<OfficerSigner>>(opened);
+  base::Digest nothing{};
+  base::random_bytes(nothing);
+  const auto proof = key.sign(nothing);
+  if (const auto* failure = std::get_if<appliance::ActionFailure>(&proof)) return fail(*failure);
+  if (const auto written = write_officer_public_key(arguments.file, key.point()); !written)
+    return context.failed(Exit::local, arguments.file + ": " + sentence(written.error()) + '.',
+                          "Name a file that is not there yet.");
+  const auto thumbprint = base::EcPublicKey::from_point(key.point())->thumbprint();
+  context.result("sigillo.officer-public/1", {{"public", arguments.file}, {"key", thumbprint}},
+                 "The public half is in " + arguments.file +
+                     ". Give it to whoever enrols you, and read this to them:\n  " + thumbprint);
+}
+
+void enrol(const Arguments& arguments, Context& context) {
+  if (!appliance::valid_officer_name(arguments.name))
+    return context.failed(Exit::local, "An officer's name is 1 to 32 of a to z, 0 to 9 and hyphen.",
+                          kUnchanged);
+  const auto half = public_half(arguments);
+  if (const auto* failure = std::get_if<appliance::ActionFailure>(&half))
+    return context.failed(Exit::local, failure->what, failure->next);
+  const auto* point = std::get_if<base::ByteArray<65>>(&half);
   auto result = perform(arguments.admin, context,
                         {.action = "officers.enrol",
                          .parameters = {{"name", arguments.name}, {"key", base::to_base64url(*point)}}});
@@ -127,6 +185,9 @@ void enrol(const Arguments& arguments, Context& context) {
 
 void change(const Arguments& arguments, Context& context, const char* action, const char* schema,
             const char* words) {
+  if (!appliance::valid_officer_name(arguments.name))
+    return context.failed(Exit::local, "An officer's name is 1 to 32 of a to z, 0 to 9 and hyphen.",
+                          kUnchanged);
   auto result =
       perform(arguments.admin, context, {.action = action, .parameters = {{"name", arguments.name}}});
   if (result) context.result(schema, std::move(*result), arguments.name + words);
@@ -163,11 +224,14 @@ void add_keys(CLI::App& officer, Context& context) {
   const auto [signs, of_signs] =
       add(officer, context, "sign", "Signs an act that another officer began.", sign);
   signs->add_option("FILE", of_signs->file, "the act, as written by --act")->required();
-  signs->add_option("--officer", of_signs->admin.officers, "NAME=KEYFILE of who signs")
-      ->required()
-      ->type_name("NAME=FILE");
-  signs->add_option("--password-file", of_signs->admin.password_files,
-                    "password of the key; else it is asked for");
+  add_signing_options(*signs, of_signs->admin, true);
+  const auto [shows, of_shows] =
+      add(officer, context, "public",
+          "Writes the public half of a key in a token to a file, for an enrolment.", show_public);
+  shows->add_option("FILE", of_shows->file, "the file to make")->required();
+  shows->add_option("--key", of_shows->key, "PKCS#11 URI of the key")->required();
+  shows->add_option("--module", of_shows->admin.module, "PKCS#11 module, where the URI names none")
+      ->type_name("FILE");
 }
 
 }  // namespace
@@ -199,7 +263,10 @@ void add_officer(CLI::App& app, Context& context) {
     const auto [command, arguments] = add(*officer, context, name, help, run);
     command->add_option("NAME", arguments->name, "the officer's name")->required();
     if (run == enrol)
-      command->add_option("--key", arguments->key, "the .pub file of the officer's key")->required();
+      command
+          ->add_option("--key", arguments->key,
+                       "the .pub file of the officer's key, or the PKCS#11 URI of one in a token")
+          ->required();
     add_admin_options(*command, arguments->admin, 2);
   }
 }

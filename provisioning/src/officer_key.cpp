@@ -6,10 +6,10 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
+#include <openssl/x509.h>
 
 #include <algorithm>
 
-#include <appliance/act.hpp>
 #include <provisioning/command.hpp>
 
 #include "files.hpp"
@@ -73,6 +73,14 @@ int give_password(char* out, int size, int, void* from) {
   return static_cast<int>(words.size());
 }
 
+base::Result<std::string> read_sealed_pem(const std::filesystem::path& file) {
+  SIGILLO_TRY(auto pem, read_small_file(file, kKeyFileMax));
+  // A key without a password is anybody's who finds the file: not taken.
+  if (pem.find("-----BEGIN ENCRYPTED PRIVATE KEY-----") == std::string::npos)
+    return base::Error(Errc::officer_key, "the file is no private key that is encrypted with a password");
+  return pem;
+}
+
 }  // namespace
 
 base::Result<void> write_officer_key(const std::filesystem::path& file, EVP_PKEY& key,
@@ -83,11 +91,14 @@ base::Result<void> write_officer_key(const std::filesystem::path& file, EVP_PKEY
   return write_new_file(file.string() + ".pub", base::view(open), 0644);
 }
 
+base::Result<void> check_officer_key(const std::filesystem::path& file) {
+  SIGILLO_TRY(const auto pem, read_sealed_pem(file));
+  static_cast<void>(pem);
+  return base::ok();
+}
+
 base::Result<PrivateKey> read_officer_key(const std::filesystem::path& file, const base::Secret& password) {
-  SIGILLO_TRY(const auto pem, read_small_file(file, kKeyFileMax));
-  // A key without a password is anybody's who finds the file: not taken.
-  if (pem.find("-----BEGIN ENCRYPTED PRIVATE KEY-----") == std::string::npos)
-    return base::Error(Errc::officer_key, "the file is no private key that is encrypted with a password");
+  SIGILLO_TRY(const auto pem, read_sealed_pem(file));
   const Owned<BIO> memory(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   PrivateKey key(
       PEM_read_bio_PrivateKey(memory.get(), nullptr, give_password, const_cast<base::Secret*>(&password)));
@@ -104,6 +115,21 @@ base::Result<base::ByteArray<65>> read_officer_public_key(const std::filesystem:
   return public_point(*key);
 }
 
+base::Result<void> write_officer_public_key(const std::filesystem::path& file,
+                                            const base::ByteArray<65>& point) {
+  // SubjectPublicKeyInfo of a point on P-256 (RFC 5480): the same bytes before each.
+  constexpr base::ByteArray<26> kBefore{0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
+                                        0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
+                                        0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00};
+  base::Bytes der(kBefore.begin(), kBefore.end());
+  base::append(der, point);
+  const unsigned char* at = der.data();
+  const PrivateKey key(d2i_PUBKEY(nullptr, &at, static_cast<long>(der.size())));
+  if (!key) return failed("the public key is not on P-256");
+  SIGILLO_TRY(const auto pem, public_pem(*key));
+  return write_new_file(file, base::view(pem), 0644);
+}
+
 base::Result<base::ByteArray<65>> public_point(EVP_PKEY& key) {
   base::ByteArray<65> point{};
   std::size_t size = 0;
@@ -115,10 +141,6 @@ base::Result<base::ByteArray<65>> public_point(EVP_PKEY& key) {
     return failed("the key is not on P-256");
   }
   return point;
-}
-
-base::Result<base::Bytes> sign_act(EVP_PKEY& key, std::string_view act_text) {
-  return sign_digest(key, appliance::act_digest(act_text));
 }
 
 base::Result<base::Bytes> sign_digest(EVP_PKEY& key, const base::Digest& digest) {

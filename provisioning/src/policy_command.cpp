@@ -44,11 +44,12 @@ void run_show(const AdminOptions& options, Context& context) {
 }
 
 void run_accept(const AdminOptions& options, Context& context) {
-  const auto shown = perform(options, context, {.action = "policy.show"});
-  if (!shown) return;
-  if (!context.json) std::fprintf(stderr, "%s\n", in_words(*shown).c_str());  // before anybody signs it
-  auto accepted =
-      perform(options, context, {.action = "policy.accept", .parameters = {{"policy", shown->at("policy")}}});
+  const auto of_shown = [&context](const json::object& shown) -> std::optional<json::object> {
+    if (!context.json) std::fprintf(stderr, "%s\n", in_words(shown).c_str());  // before anybody signs it
+    return json::object{{"policy", shown.at("policy")}};
+  };
+  auto accepted = perform(options, context,
+                          {.action = "policy.accept", .first = "policy.show", .parameters_of = of_shown});
   if (accepted) context.result("sigillo.policy-accept/1", std::move(*accepted), "The policy is accepted.");
 }
 

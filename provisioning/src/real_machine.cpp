@@ -70,6 +70,27 @@ class RealMachine final : public CeremonyMachine {
     SIGILLO_TRY(const auto key, read_officer_key(officer_file(id), password));
     return sign_digest(*key, digest);
   }
+  std::variant<base::EcPublicKey, appliance::ActionFailure> bring_officer_token(const Attendant& officer,
+                                                                                const AskPin& ask) override {
+    base::Digest challenge{};
+    base::random_bytes(challenge);
+    base::ByteArray<65> point{};
+    auto proof = with_token(officer, ask, challenge, point);
+    if (auto* failure = std::get_if<appliance::ActionFailure>(&proof)) return std::move(*failure);
+    const auto file = folder_ / "officers" / (officer.id + ".pub");
+    std::error_code ignored;  // of an attempt that was interrupted
+    fs::remove(file, ignored);
+    auto written = make_folder_once(folder_ / "officers");
+    if (written) written = write_officer_public_key(file, point);
+    if (!written)
+      return appliance::ActionFailure{"failed", file.string() + ": " + sentence(written.error()) + '.', {}};
+    return *base::EcPublicKey::from_point(point);
+  }
+  std::variant<base::Bytes, appliance::ActionFailure> sign_in_officer_token(
+      const Attendant& officer, const AskPin& ask, const base::Digest& digest) override {
+    base::ByteArray<65> point{};
+    return with_token(officer, ask, digest, point);
+  }
 
   base::Result<TokenLine> prepare_token(Which which, const base::Secret& so_pin,
                                         const base::Secret& pin) override {
@@ -207,6 +228,17 @@ class RealMachine final : public CeremonyMachine {
     return which == Which::main ? plan_.token_label : plan_.spare_label;
   }
   fs::path officer_file(const std::string& id) const { return folder_ / "officers" / (id + ".key"); }
+
+  static std::variant<base::Bytes, appliance::ActionFailure> with_token(const Attendant& officer,
+                                                                        const AskPin& ask,
+                                                                        const base::Digest& digest,
+                                                                        base::ByteArray<65>& point) {
+    auto opened = open_token_key(std::get<hsm::TokenUri>(hsm::parse_token_uri(officer.key)), ask);
+    if (auto* failure = std::get_if<appliance::ActionFailure>(&opened)) return std::move(*failure);
+    auto& key = *std::get<std::unique_ptr<OfficerSigner>>(opened);
+    point = key.point();
+    return key.sign(digest);
+  }
 
   // One token at a time: a process has a module open once.
   base::Result<void> open(Which which) {

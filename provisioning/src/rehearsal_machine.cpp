@@ -34,6 +34,17 @@ class RehearsalMachine final : public CeremonyMachine {
                                             const base::Digest&) override {
     return base::Bytes(64);
   }
+  std::variant<base::EcPublicKey, appliance::ActionFailure> bring_officer_token(const Attendant& officer,
+                                                                                const AskPin& ask) override {
+    asked(officer, ask);
+    return *base::EcPublicKey::from_jwk(kNobodysKey);
+  }
+  std::variant<base::Bytes, appliance::ActionFailure> sign_in_officer_token(const Attendant& officer,
+                                                                            const AskPin& ask,
+                                                                            const base::Digest&) override {
+    asked(officer, ask);
+    return base::Bytes(64);
+  }
   base::Result<TokenLine> prepare_token(Which which, const base::Secret&, const base::Secret&) override {
     return TokenLine{which == Which::main ? plan_.token_label : plan_.spare_label, "[serial number]",
                      "[model]"};
@@ -68,6 +79,9 @@ class RehearsalMachine final : public CeremonyMachine {
   std::string doing() const override { return {}; }
 
  private:
+  static void asked(const Attendant& officer, const AskPin& ask) {
+    (void)ask(std::get<hsm::TokenUri>(hsm::parse_token_uri(officer.key)), {});
+  }
   static std::vector<KeyLine> keys(const char* state) {
     std::vector<KeyLine> out;
     for (const char* mac : {"index", "verifier", "store"})

@@ -89,6 +89,7 @@ void accept_unclean_stops(const Arguments& arguments, Context& context) {
 }
 
 void run_unseal(const Arguments& arguments, Context& context) {
+  if (!configuration(arguments.admin, context)) return;
   if (arguments.unclean_stops) return accept_unclean_stops(arguments, context);
   if (arguments.share) return run_share(arguments, context);
   auto pin =

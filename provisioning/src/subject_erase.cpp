@@ -102,7 +102,10 @@ void run(const Arguments& arguments, Context& context) {
   if (!subject)
     return context.failed(Exit::local, "Standard input is not one line with a codice fiscale.",
                           "Nothing was changed. Write it into a file that only you can read, and give that.");
-  const auto salt = salt_of(arguments.admin.act_file);
+  const std::string& act_file = arguments.admin.act_file;
+  std::error_code ignored;
+  const bool begun = !act_file.empty() && std::filesystem::exists(act_file + ".opening", ignored);
+  const auto salt = salt_of(act_file);
   if (!salt)
     return context.failed(Exit::local, arguments.admin.act_file + ".opening: " + sentence(salt.error()) + '.',
                           "Nothing was changed. Name another file for the act.");
@@ -112,8 +115,10 @@ void run(const Arguments& arguments, Context& context) {
                .parameters = {{"subject", appliance::erasure_commitment(opening)}, {"reason_sha256", reason}},
                .secret = std::move(opening)};
   auto erased = perform(arguments.admin, context, std::move(ask));
+  const bool waits =
+      !erased && (begun || std::filesystem::exists(act_file, ignored));  // for the other officer
+  if (!act_file.empty() && !waits) ::unlink((act_file + ".opening").c_str());
   if (!erased) return;
-  if (!arguments.admin.act_file.empty()) ::unlink((arguments.admin.act_file + ".opening").c_str());
   const auto words = in_words(*erased);
   context.result("sigillo.subject-erase/1", std::move(*erased), words);
 }

@@ -15,15 +15,17 @@ base::Result<WriteQueries> WriteQueries::prepare(Database& db) {
   SIGILLO_TRY(out.rows, RowQueries::prepare(db));
   SIGILLO_TRY(out.head, db.prepare("SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1"));
   SIGILLO_TRY(out.append, db.prepare("INSERT INTO ledger VALUES(?,?,?)"));
-  SIGILLO_TRY(out.put,
-              db.prepare("INSERT INTO record(id, tbl, queue, due, sealed) VALUES(?,?,?,?,?) "
-                         "ON CONFLICT(id, tbl) DO UPDATE SET queue=excluded.queue, due=excluded.due, "
-                         "sealed=excluded.sealed"));
-  SIGILLO_TRY(out.erase, db.prepare("DELETE FROM record WHERE id=? AND tbl=?"));
-  SIGILLO_TRY(out.log_buckets, db.prepare("INSERT INTO bucket_log VALUES(?,?)"));
+  SIGILLO_TRY(out.insert,
+              db.prepare("INSERT INTO record(place, id, tbl, queue, due, sealed) VALUES(?,?,?,?,?,?)"));
+  SIGILLO_TRY(out.replace, db.prepare("UPDATE record SET queue=?, due=?, sealed=? "
+                                      "WHERE place BETWEEN ? AND ? AND id=? AND tbl=?"));
+  SIGILLO_TRY(out.erase, db.prepare("DELETE FROM record WHERE place BETWEEN ? AND ? AND id=? AND tbl=?"));
+  SIGILLO_TRY(out.log_buckets, db.prepare("INSERT INTO bucket_log VALUES(?,?,?)"));
   SIGILLO_TRY(out.put_guard, db.prepare("INSERT OR REPLACE INTO guard VALUES(?,?)"));
   SIGILLO_TRY(out.erase_guard, db.prepare("DELETE FROM guard WHERE block=?"));
   SIGILLO_TRY(out.put_bucket, db.prepare("INSERT OR REPLACE INTO bucket VALUES(?,?)"));
+  SIGILLO_TRY(out.put_queue, db.prepare("INSERT OR REPLACE INTO queue_part VALUES(?,?)"));
+  SIGILLO_TRY(out.erase_queue, db.prepare("DELETE FROM queue_part WHERE part=?"));
   SIGILLO_TRY(out.trim_buckets, db.prepare("DELETE FROM bucket_log WHERE seq<?"));
   SIGILLO_TRY(out.entry_hash, db.prepare("SELECT hash FROM ledger WHERE seq=?"));
   SIGILLO_TRY(out.put_base, db.prepare("INSERT OR REPLACE INTO ledger_base VALUES(1,?,?,?)"));
@@ -102,8 +104,10 @@ base::Result<void> Batch::write() {
       base::append_be(hashes, id);
       base::append(hashes, bucket.hash.bytes());
     }
-    staged_.entries.back().root = state_.prf.root(total);
-    SIGILLO_CHECK(queries_.log_buckets.run(static_cast<std::int64_t>(staged_.entries.back().seq), hashes));
+    const auto queues = log_of_queues();
+    auto& last = staged_.entries.back();
+    last.root = state_.root(total, queues.empty() ? state_.queues.total() : staged_.queues_total);
+    SIGILLO_CHECK(queries_.log_buckets.run(static_cast<std::int64_t>(last.seq), hashes, queues));
   } else {
     staged_.buckets.clear();
   }
@@ -115,6 +119,21 @@ base::Result<void> Batch::write() {
     SIGILLO_CHECK(queries_.append.run(static_cast<std::int64_t>(entry.seq), row, entry.hash));
   }
   return base::ok();
+}
+
+// Of the parts that are not what they were; most commits change a row and not when it falls due.
+base::Bytes Batch::log_of_queues() {
+  base::Bytes out;
+  std::erase_if(staged_.queues,
+                [this](const auto& one) { return state_.queues.at(one.first) == one.second; });
+  auto& total = staged_.queues_total = state_.queues.total();
+  for (const auto& [part, set] : staged_.queues) {
+    total -= state_.prf.queue_part(part, state_.queues.at(part));
+    total += state_.prf.queue_part(part, set);
+    base::append_be(out, part);
+    base::append(out, set.bytes());
+  }
+  return out;
 }
 
 LedgerEntry& Batch::append(Event event) {
@@ -180,6 +199,8 @@ base::Result<void> Batch::check(const RecordKey& key, Write& write) {
   SIGILLO_TRY(const auto row, queries_.rows.row(key));
   if (row) {
     write.old = state_.prf.row(key, row->queue, row->due_ms, row->sealed);
+    write.old_queue = row->queue;
+    write.old_due_ms = row->due_ms;
     if (!bucket->holds(key, *write.old)) return stale(id);
   } else if (bucket->knows(key)) {
     SIGILLO_TRY(const auto loaded, queries_.rows.bucket(id, state_.prf));
@@ -191,18 +212,41 @@ base::Result<void> Batch::check(const RecordKey& key, Write& write) {
 base::Result<void> Batch::execute(const Writes& writes) {
   for (const auto& [key, write] : writes) {
     const auto id = Bucket::of(key);
+    const auto [first, last] = places_of(key);
     auto& bucket = staged_.buckets.at(id);
     if (write.old) bucket.remove(key, *write.old);
     if (write.put != nullptr) {
       const auto& put = *write.put;
-      SIGILLO_CHECK(queries_.put.run(key.id, key.table, put.queue, put.due.ms, put.sealed));
+      if (write.old) {
+        SIGILLO_CHECK(
+            queries_.replace.run(put.queue, put.due.ms, put.sealed, first, last, key.id, key.table));
+      } else {
+        SIGILLO_TRY(const auto place, queries_.rows.free_place(key));
+        SIGILLO_CHECK(queries_.insert.run(place, key.id, key.table, put.queue, put.due.ms, put.sealed));
+      }
       bucket.add(key, state_.prf.row(key, put.queue, put.due.ms, put.sealed));
     } else if (write.old) {
-      SIGILLO_CHECK(queries_.erase.run(key.id, key.table));
+      SIGILLO_CHECK(queries_.erase.run(first, last, key.id, key.table));
     }
+    requeue(key, write);
     changed_.insert(id);
   }
   return base::ok();
+}
+
+void Batch::requeue(const RecordKey& key, const Write& write) {
+  const auto queue = write.put == nullptr ? std::uint8_t{0} : write.put->queue;
+  const auto due_ms = queue == 0 ? 0 : write.put->due.ms;
+  if (queue == write.old_queue && (queue == 0 || due_ms == write.old_due_ms)) return;
+  if (write.old_queue != 0)
+    queue_part(write.old_queue, write.old_due_ms) -=
+        state_.prf.queued(key, write.old_queue, write.old_due_ms);
+  if (queue != 0) queue_part(queue, due_ms) += state_.prf.queued(key, queue, due_ms);
+}
+
+Lanes& Batch::queue_part(std::uint8_t queue, std::int64_t due_ms) {
+  const auto part = FreshQueues::part_of(queue, due_ms);
+  return staged_.queues.try_emplace(part, state_.queues.at(part)).first->second;
 }
 
 }  // namespace sigillo::sealed_store

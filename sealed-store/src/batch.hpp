@@ -4,8 +4,10 @@
 // thread.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
+#include <set>
 
 #include "record_rows.hpp"
 #include "state.hpp"
@@ -28,20 +30,27 @@ struct Operation {
   std::optional<LedgerBase> base;                          // of a prune
   std::function<void(base::Result<Committed>)> done;       // not of a refund: nobody waits for it
   std::optional<base::Result<Committed>> result;
+  std::chrono::steady_clock::time_point since;  // when it was asked for
 
-  bool needs_witness() const { return expects.has_value() || (changes.witnessed && !refund); }
+  // In strict mode; in interval mode only what asks to be anchored does.
+  bool needs_witness() const {
+    return expects.has_value() || changes.anchored || (changes.witnessed && !refund);
+  }
 };
 
 struct Staged {
   std::vector<LedgerEntry> entries;
   std::map<GuardKey, GuardValue> guards;
-  std::map<std::uint16_t, Bucket> buckets;  // after-images
-  Lanes rows_total;                         // where buckets is not empty
-  std::vector<Refund> undos;                // of the charges in it
-  std::vector<Refund> refunds;              // that are in it
+  std::map<std::uint16_t, Bucket> buckets;    // after-images
+  Lanes rows_total;                           // where buckets is not empty
+  std::map<FreshQueues::Part, Lanes> queues;  // after-images
+  Lanes queues_total;                         // where queues is not empty
+  std::vector<Refund> undos;                  // of the charges in it
+  std::vector<Refund> refunds;                // that are in it
   // Of a fold: the blocks and buckets written, and where a replay begins after it.
   std::vector<std::pair<std::uint16_t, Lanes>> folded_blocks;
   std::vector<std::uint16_t> folded_buckets;
+  std::vector<FreshQueues::Part> folded_queues;
   std::optional<std::uint64_t> replay_from;
   std::optional<LedgerBase> base;  // of a prune
 };
@@ -49,8 +58,8 @@ struct Staged {
 struct WriteQueries {
   static base::Result<WriteQueries> prepare(Database& db);
   RowQueries rows;
-  Statement head, append, put, erase, log_buckets;
-  Statement put_guard, erase_guard, put_bucket, trim_buckets;
+  Statement head, append, insert, replace, erase, log_buckets;
+  Statement put_guard, erase_guard, put_bucket, put_queue, erase_queue, trim_buckets;
   Statement entry_hash, put_base, first_entry, trim_ledger;
 };
 
@@ -74,6 +83,8 @@ class Batch {
   struct Write {
     const Put* put = nullptr;  // null: an erase
     std::optional<Lanes> old;
+    std::uint8_t old_queue = 0;
+    std::int64_t old_due_ms = 0;
   };
   using Writes = std::map<RecordKey, Write>;
 
@@ -82,6 +93,9 @@ class Batch {
   base::Result<Bucket*> touch(std::uint16_t id);
   base::Result<void> check(const RecordKey& key, Write& write);
   base::Result<void> execute(const Writes& writes);
+  void requeue(const RecordKey& key, const Write& write);
+  Lanes& queue_part(std::uint8_t queue, std::int64_t due_ms);
+  base::Bytes log_of_queues();
   base::Error stale(std::uint16_t id);
 
   State& state_;

@@ -12,11 +12,9 @@ namespace {
 
 // Another process (an officer's backup) may hold the write lock for a moment.
 constexpr int kBusyTimeoutMs = 2000;
-// Pages in the WAL before the writer folds them into the file: 16 MiB, so that one checkpoint serves many
-// commits.
-constexpr const char* kWalPages = "PRAGMA wal_autocheckpoint=4000";
 constexpr const char* kWriterCache = "PRAGMA cache_size=-65536";
-constexpr const char* kReaderCache = "PRAGMA cache_size=-4096";
+// The upper levels of a tree of a million records; a reader looks into one leaf of it that no cache has.
+constexpr const char* kReaderCache = "PRAGMA cache_size=-32768";
 
 base::Error failure(sqlite3* db, int code, const char* what) {
   const auto raw = static_cast<unsigned long>(db != nullptr ? sqlite3_extended_errcode(db) : code);
@@ -34,6 +32,25 @@ base::Error failure(sqlite3* db, int code, const char* what) {
 void on_sqlite_log(void*, int code, const char*) {
   if (code == SQLITE_NOTICE_RECOVER_WAL || code == SQLITE_SCHEMA) return;
   base::log::warn("store.sqlite", {{"code", code}});
+}
+
+bool reads_only(Database::Access access) {
+  return access == Database::Access::read || access == Database::Access::frozen;
+}
+
+// A name that means itself, whatever characters are in it.
+std::string frozen_uri(const std::string& path) {
+  static constexpr char kHex[] = "0123456789ABCDEF";
+  std::string uri = "file:";
+  for (const char c : path) {
+    if (c == '%' || c == '?' || c == '#') {
+      const auto byte = static_cast<unsigned char>(c);
+      uri += {'%', kHex[byte >> 4], kHex[byte & 15]};
+    } else {
+      uri += c;
+    }
+  }
+  return uri + "?immutable=1";
 }
 
 void initialize_once() {
@@ -98,10 +115,12 @@ void Database::Close::operator()(sqlite3* db) const {
 base::Result<Database> Database::open(const std::string& path, const base::Secret& page_key, Access access) {
   initialize_once();
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE;
-  flags |= access == Access::read ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+  flags |= reads_only(access) ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
   if (access == Access::create) flags |= SQLITE_OPEN_CREATE;
+  if (access == Access::frozen) flags |= SQLITE_OPEN_URI;
+  const std::string name = access == Access::frozen ? frozen_uri(path) : path;
   sqlite3* raw = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
+  const int code = sqlite3_open_v2(name.c_str(), &raw, flags, nullptr);
   Database db(raw);  // also a failed open leaves a handle that must be closed
   if (code != SQLITE_OK) return failure(raw, code, "opening the database");
   sqlite3_busy_timeout(raw, kBusyTimeoutMs);
@@ -133,17 +152,27 @@ base::Result<void> Database::key(const base::Secret& page_key) {
 }
 
 base::Result<void> Database::configure(Access access) {
-  if (access != Access::read) {
+  if (access == Access::fill) {
+    SIGILLO_CHECK(expect("PRAGMA journal_mode=OFF", "off"));
+    SIGILLO_CHECK(run("PRAGMA synchronous=OFF"));
+    SIGILLO_CHECK(run(kReaderCache));
+  } else if (reads_only(access)) {
+    if (access == Access::read) SIGILLO_CHECK(expect("PRAGMA journal_mode", "wal"));
+    SIGILLO_CHECK(run("PRAGMA query_only=ON"));
+    SIGILLO_CHECK(run(kReaderCache));
+  } else {
     SIGILLO_CHECK(expect("PRAGMA journal_mode=WAL", "wal"));
     SIGILLO_CHECK(run("PRAGMA synchronous=FULL"));
     SIGILLO_CHECK(expect("PRAGMA synchronous", "2"));
     SIGILLO_CHECK(expect("PRAGMA secure_delete=ON", "1"));
-    SIGILLO_CHECK(run(kWalPages));
+    const auto note = [](void* pages, sqlite3*, const char*, int count) {
+      *static_cast<std::size_t*>(pages) = static_cast<std::size_t>(count);
+      return SQLITE_OK;
+    };
+    sqlite3_wal_hook(db_.get(), note, wal_pages_.get());  // in place of the automatic checkpoint
     SIGILLO_CHECK(run(kWriterCache));
-  } else {
-    SIGILLO_CHECK(expect("PRAGMA journal_mode", "wal"));
-    SIGILLO_CHECK(run("PRAGMA query_only=ON"));
-    SIGILLO_CHECK(run(kReaderCache));
+    SIGILLO_TRY(begin_, prepare("BEGIN IMMEDIATE"));
+    SIGILLO_TRY(commit_, prepare("COMMIT"));
   }
   SIGILLO_CHECK(run("PRAGMA temp_store=MEMORY"));  // a sorter's spill would stand on the disk in clear
   return run("PRAGMA mmap_size=0");                // a file cut short would be a SIGBUS instead of an error
@@ -171,12 +200,56 @@ base::Result<Statement> Database::prepare(const char* sql) {
   return Statement(db_.get(), statement);
 }
 
+// As far as readers in other processes let it.
+base::Result<void> Database::checkpoint() {
+  return run("PRAGMA wal_checkpoint(PASSIVE)");
+}
+
+base::Result<std::int64_t> Database::number(const char* sql) {
+  SIGILLO_TRY(auto statement, prepare(sql));
+  auto cursor = statement();
+  SIGILLO_TRY(const bool row, cursor.next());
+  return row ? cursor.integer(0) : std::int64_t{0};
+}
+
 void Database::checkpoint_on_close(bool on) {
   sqlite3_db_config(db_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, on ? 0 : 1, nullptr);
 }
 
+void PageCopy::Finish::operator()(sqlite3_backup* copy) const {
+  sqlite3_backup_finish(copy);
+}
+
+base::Result<PageCopy> PageCopy::begin(Database& from, Database& to) {
+  auto* const copy = sqlite3_backup_init(to.db_.get(), "main", from.db_.get(), "main");
+  if (copy == nullptr)
+    return failure(to.db_.get(), sqlite3_errcode(to.db_.get()), "beginning a copy of the file");
+  return PageCopy(to.db_.get(), copy);
+}
+
+base::Result<bool> PageCopy::step(int pages) {
+  const int code = sqlite3_backup_step(copy_.get(), pages);
+  if (code == SQLITE_OK) return true;
+  if (code == SQLITE_DONE) return false;
+  return base::Error(failure(nullptr, code, "copying the file"));
+}
+
+std::uint64_t PageCopy::total() const {
+  return static_cast<std::uint64_t>(sqlite3_backup_pagecount(copy_.get()));
+}
+
+std::uint64_t PageCopy::done() const {
+  return total() - static_cast<std::uint64_t>(sqlite3_backup_remaining(copy_.get()));
+}
+
+base::Result<void> PageCopy::finish() {
+  const int code = sqlite3_backup_finish(copy_.release());
+  if (code != SQLITE_OK) return failure(to_, code, "copying the file");
+  return base::ok();
+}
+
 base::Result<Transaction> Transaction::begin(Database& db) {
-  SIGILLO_CHECK(db.run("BEGIN IMMEDIATE"));
+  SIGILLO_CHECK(db.begin_.run());
   return Transaction(db);
 }
 
@@ -186,7 +259,7 @@ Transaction::~Transaction() {
 }
 
 base::Result<void> Transaction::commit() {
-  SIGILLO_CHECK(db_->run("COMMIT"));
+  SIGILLO_CHECK(db_->commit_.run());
   db_ = nullptr;
   return base::ok();
 }

@@ -12,6 +12,7 @@
 #include <sealed_store/store.hpp>
 
 struct sqlite3;
+struct sqlite3_backup;
 struct sqlite3_stmt;
 
 namespace sigillo::sealed_store {
@@ -65,18 +66,30 @@ class Statement {
 
 class Database {
  public:
-  enum class Access { create, write, read };
+  enum class Access {
+    create,
+    write,
+    read,
+    fill,    // a file that a PageCopy fills: no journal and no sync, for until it is whole it is nobody's
+    frozen,  // that nobody has open or writes: read as it is, without lock, and nothing made beside it
+  };
 
   // `page_key` is SQLCipher's raw key, 32 bytes. A wrong key or a damaged first page is Errc::corrupt.
   static base::Result<Database> open(const std::string& path, const base::Secret& page_key, Access access);
 
   base::Result<void> run(const char* sql);
   base::Result<Statement> prepare(const char* sql);
+  base::Result<std::int64_t> number(const char* sql);  // the first column of the first row; 0 without one
   // Whether closing the last connection may fold the WAL into the main file; a refused file is left as it was
   // found.
   void checkpoint_on_close(bool on);
+  // Pages that the last commit left in the WAL. Nobody folds them into the file but checkpoint(): SQLite's
+  // own way would do it inside a commit, before its answers have left.
+  std::size_t wal_pages() const { return *wal_pages_; }
+  base::Result<void> checkpoint();
 
  private:
+  friend class PageCopy;
   struct Close {
     void operator()(sqlite3* db) const;
   };
@@ -85,7 +98,31 @@ class Database {
   base::Result<void> configure(Access access);
   base::Result<void> expect(const char* pragma, std::string_view value);
 
+  // Before the connection, which tells it: it goes after.
+  std::unique_ptr<std::size_t> wal_pages_ = std::make_unique<std::size_t>(0);
   std::unique_ptr<sqlite3, Close> db_;
+  friend class Transaction;
+  Statement begin_, commit_;  // of a connection that writes
+};
+
+// sqlite3_backup, from one keyed connection to another: pages are opened under the one key and closed under
+// the other, and never on a disk in clear. The source stands in a read transaction of its own meanwhile:
+// without one the copy would begin anew at every commit of somebody else's, and under load never end.
+class PageCopy {
+ public:
+  static base::Result<PageCopy> begin(Database& from, Database& to);
+  base::Result<bool> step(int pages);  // true: there are more
+  std::uint64_t total() const;         // pages; known after the first step
+  std::uint64_t done() const;
+  base::Result<void> finish();
+
+ private:
+  struct Finish {
+    void operator()(sqlite3_backup* copy) const;
+  };
+  PageCopy(sqlite3* to, sqlite3_backup* copy) : to_(to), copy_(copy) {}
+  sqlite3* to_;
+  std::unique_ptr<sqlite3_backup, Finish> copy_;
 };
 
 class Transaction {

@@ -57,6 +57,7 @@ bool FreshRows::install(std::uint16_t id, Bucket loaded) {
 
 void FreshRows::alarm(std::uint16_t id) {
   if (std::exchange(buckets_[id].alarmed, true)) return;
+  ++alarms_;
   base::log::error("store.stale", {{"bucket", id}});
 }
 

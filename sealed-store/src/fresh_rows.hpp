@@ -6,8 +6,7 @@
 // the one of today. Thread rule: none of its own; State's mutex. Bucket is a value.
 #pragma once
 
-#include <set>
-
+#include "block_set.hpp"
 #include "set_hash.hpp"
 
 namespace sigillo::sealed_store {
@@ -44,20 +43,22 @@ class FreshRows {
   [[nodiscard]] bool install(std::uint16_t id, Bucket loaded);
   // An alarm is raised once per bucket, whatever it is asked for afterwards.
   void alarm(std::uint16_t id);
+  std::size_t alarms() const { return alarms_; }
 
   void replace(std::uint16_t id, Bucket changed, const Lanes& total);  // committed; total over all buckets
   void load(std::uint16_t id, const Lanes& hash) { buckets_[id].hash = hash; }
   void loaded(const Lanes& total) { total_ = total; }
 
   const Lanes& total() const { return total_; }
-  const std::set<std::uint16_t>& dirty() const { return dirty_; }  // changed since last folded
+  const BlockSet& dirty() const { return dirty_; }  // changed since last folded
   void folded(std::uint16_t id) { dirty_.erase(id); }
   void mark_dirty(std::uint16_t id) { dirty_.insert(id); }
 
  private:
   std::vector<Bucket> buckets_;
-  std::set<std::uint16_t> dirty_;
+  BlockSet dirty_;
   Lanes total_;
+  std::size_t alarms_ = 0;
 };
 
 }  // namespace sigillo::sealed_store

@@ -4,8 +4,7 @@
 // mutex.
 #pragma once
 
-#include <set>
-
+#include "block_set.hpp"
 #include "set_hash.hpp"
 
 namespace sigillo::sealed_store {
@@ -27,7 +26,7 @@ class GuardTable {
   [[nodiscard]] bool load(std::uint16_t block, base::ByteView encoded);  // false: not a block's shape
 
   // Blocks assigned to since they were last folded.
-  const std::set<std::uint16_t>& dirty() const { return dirty_; }
+  const BlockSet& dirty() const { return dirty_; }
   // The fold of these blocks is durable.
   void folded(std::uint16_t block, const Lanes& hash);
   const Lanes& block_hash(std::uint16_t block) const { return blocks_[block].hash; }
@@ -45,7 +44,7 @@ class GuardTable {
     Lanes hash;                   // as folded
   };
   std::vector<Block> blocks_;
-  std::set<std::uint16_t> dirty_;
+  BlockSet dirty_;
   Lanes total_;
   std::size_t size_ = 0;
 };

@@ -9,10 +9,10 @@
 namespace sigillo::sealed_store {
 namespace {
 
-// Blocks and buckets of one fold slice: some 20 ms of the writer's time.
-constexpr std::size_t kSliceMax = 2048;
+// Blocks and buckets that one fold slice looks at and writes: about a ms of the writer's time.
+constexpr std::size_t kSeenMax = 1024;
+constexpr std::size_t kWrittenMax = 128;
 constexpr std::uint64_t kPruneMax = 2048;  // rows of the ledger in one slice
-constexpr std::uint32_t kIdsEnd = 65'536;
 
 }  // namespace
 
@@ -48,6 +48,7 @@ base::Result<void> Journal::append_once(std::span<Operation> operations) {
     return commit(std::move(transaction), std::move(batch.staged()));
   };
   auto appended = append();
+  if (connection_ && connection_->db.wal_pages() < kCheckpointPages) checkpoint_at_ = kCheckpointPages;
   if (!appended) {
     for (auto& operation : operations) {
       if (operation.result && *operation.result) operation.result.reset();
@@ -145,9 +146,20 @@ void Journal::apply(Staged& staged) {
   if (staged.base) state_.base = *staged.base;
   for (const auto& [key, value] : staged.guards) state_.guards.assign(key, value);
   for (auto& [id, bucket] : staged.buckets) state_.rows.replace(id, std::move(bucket), staged.rows_total);
+  for (const auto& [part, set] : staged.queues) state_.queues.replace(part, set);
+  if (!staged.queues.empty()) state_.queues.set_total(staged.queues_total);
   for (const auto& [block, hash] : staged.folded_blocks) state_.guards.folded(block, hash);
   for (const auto id : staged.folded_buckets) state_.rows.folded(id);
+  for (const auto part : staged.folded_queues) state_.queues.folded(part);
   if (staged.replay_from) state_.replay_from = *staged.replay_from;
+}
+
+void Journal::checkpoint() {
+  const auto pages = connection_->db.wal_pages();
+  if (const auto done = connection_->db.checkpoint(); !done)
+    base::log::warn("store.checkpoint", {{"code", static_cast<std::int64_t>(done.error().raw())}});
+  // Where somebody's long read keeps the WAL from beginning anew, it is not tried at each commit.
+  checkpoint_at_ = pages + kCheckpointPages;
 }
 
 bool Journal::fold_due() const {
@@ -207,6 +219,36 @@ base::Result<void> Journal::prune_slice() {
   return base::ok();
 }
 
+// A block whose counters are what they were when it was last folded is on the disk as it should be: that of a
+// subject whose PIN was right, above all.
+base::Result<bool> Journal::fold_block(Batch& batch, std::uint16_t id, Lanes& total) {
+  auto& queries = connection_->queries;
+  const auto entries = state_.guards.encode(id);
+  const auto hash = state_.prf.guard_block(id, entries);
+  const auto& before = state_.guards.block_hash(id);
+  batch.staged().folded_blocks.emplace_back(id, hash);
+  if (hash == before) return false;
+  total -= before;
+  total += hash;
+  SIGILLO_CHECK(entries.empty() ? queries.erase_guard.run(id) : queries.put_guard.run(id, entries));
+  return true;
+}
+
+// False: there are more than that.
+base::Result<bool> Journal::fold_queues(Batch& batch, std::size_t most) {
+  auto& queries = connection_->queries;
+  for (; most > 0; --most) {
+    const auto next = state_.queues.dirty().lower_bound(fold_part_);
+    if (next == state_.queues.dirty().end()) return true;
+    const auto part = std::int64_t{*next};
+    const auto set = state_.queues.at(*next);
+    SIGILLO_CHECK(set.zero() ? queries.erase_queue.run(part) : queries.put_queue.run(part, set.bytes()));
+    batch.staged().folded_queues.push_back(*next);
+    fold_part_ = *next + 1;
+  }
+  return false;
+}
+
 // A replay assigns values in order, so that it may begin before what some blocks already hold: the table may
 // be folded in slices, and only when the last dirty block of the beginning is in does the replay's beginning
 // move up.
@@ -216,36 +258,32 @@ base::Result<void> Journal::stage_fold(Batch& batch) {
   if (!fold_from_) {
     fold_from_ = state_.head.seq + 1;
     fold_at_ = 0;
+    fold_part_ = 0;
   }
   const auto& blocks = state_.guards.dirty();
   const auto& buckets = state_.rows.dirty();
-  auto block = blocks.lower_bound(static_cast<std::uint16_t>(fold_at_));
-  auto bucket = buckets.lower_bound(static_cast<std::uint16_t>(fold_at_));
   Lanes total = state_.guards.total();
-  std::size_t done = 0;
-  while (done < kSliceMax && (block != blocks.end() || bucket != buckets.end())) {
-    const auto id = std::min<std::uint32_t>(block != blocks.end() ? *block : kIdsEnd,
-                                            bucket != buckets.end() ? *bucket : kIdsEnd);
-    if (block != blocks.end() && *block == id) {
-      const auto entries = state_.guards.encode(*block);
-      const auto hash = state_.prf.guard_block(*block, entries);
-      SIGILLO_CHECK(entries.empty() ? queries.erase_guard.run(*block)
-                                    : queries.put_guard.run(*block, entries));
-      total -= state_.guards.block_hash(*block);
-      total += hash;
-      staged.folded_blocks.emplace_back(*block, hash);
-      ++block;
-      ++done;
+  std::size_t written = 0;
+  bool last = false;
+  for (std::size_t seen = 0; seen < kSeenMax && written < kWrittenMax; ++seen) {
+    const auto next = std::min(blocks.next(fold_at_), buckets.next(fold_at_));
+    last = next == BlockSet::kEnd;
+    if (last) break;
+    const auto id = static_cast<std::uint16_t>(next);
+    if (blocks.next(next) == next) {
+      SIGILLO_TRY(const bool wrote, fold_block(batch, id, total));
+      written += wrote ? 1 : 0;
     }
-    if (bucket != buckets.end() && *bucket == id) {
-      SIGILLO_CHECK(queries.put_bucket.run(*bucket, state_.rows.at(*bucket).hash.bytes()));
-      staged.folded_buckets.push_back(*bucket);
-      ++bucket;
-      ++done;
+    if (buckets.next(next) == next) {
+      SIGILLO_CHECK(queries.put_bucket.run(id, state_.rows.at(id).hash.bytes()));
+      staged.folded_buckets.push_back(id);
+      ++written;
     }
-    fold_at_ = id + 1;
+    fold_at_ = next + 1;
   }
-  const bool last = block == blocks.end() && bucket == buckets.end();
+  if (last) {
+    SIGILLO_TRY(last, fold_queues(batch, kWrittenMax - written));
+  }
   if (last) {
     staged.replay_from = *fold_from_;
     fold_from_.reset();
@@ -257,7 +295,7 @@ base::Result<void> Journal::stage_fold(Batch& batch) {
   event.channel = "appliance";
   event.attempt = staged.replay_from.value_or(state_.replay_from);
   auto& entry = batch.append(std::move(event));
-  entry.root = state_.prf.root(state_.rows.total());
+  entry.root = state_.root(state_.rows.total(), state_.queues.total());
   entry.guard_hash = state_.prf.guard_hash(total);
   const auto seq = static_cast<std::int64_t>(entry.seq);
   SIGILLO_CHECK(batch.write());

@@ -32,11 +32,18 @@ class Journal {
   bool prune_needs_fold() const;
   base::Result<void> prune_slice();
 
+  // The WAL has grown so far that it should be folded into the file. Called with no snapshot open beside, so
+  // that the WAL begins anew; an error is the next commit's to meet.
+  bool checkpoint_due() const { return connection_ && connection_->db.wal_pages() >= checkpoint_at_; }
+  void checkpoint();
+
   // What became known about a commit of unknown outcome: charges that were reported as failed and are
   // durable, refunds that are not. To be submitted.
   std::vector<Refund> take_recovered() { return std::exchange(recovered_, {}); }
 
  private:
+  // 8 MiB: one checkpoint serves many commits, and holds up those that wait for it for some milliseconds.
+  static constexpr std::size_t kCheckpointPages = 2000;
   struct Connection {
     Database db;
     WriteQueries queries;
@@ -49,11 +56,14 @@ class Journal {
   void apply(Staged& staged);
   void distrust() { connection_.reset(); }
   base::Result<void> stage_fold(Batch& batch);
+  base::Result<bool> fold_block(Batch& batch, std::uint16_t id, Lanes& total);  // whether it was written
+  base::Result<bool> fold_queues(Batch& batch, std::size_t most);
 
   const StoreOptions options_;
   const base::Secret page_key_;
   State& state_;
   std::unique_ptr<Connection> connection_;
+  std::size_t checkpoint_at_ = kCheckpointPages;
   // Open as long as the store is, and never used: while it is there, a write connection that is given up
   // after an error is not the last one, so that the WAL's index stays, and frames of a commit that failed at
   // its sync are overwritten and not recovered as if they had been committed.
@@ -64,7 +74,8 @@ class Journal {
   // The fold that is under way: everything below `fold_at_` is folded, what changed since `fold_from_` may
   // not be.
   std::optional<std::uint64_t> fold_from_;
-  std::uint32_t fold_at_ = 0;
+  std::uint32_t fold_at_ = 0;  // blocks and buckets first, then the queues' parts
+  FreshQueues::Part fold_part_ = 0;
   std::uint64_t pruned_ = 0;  // rows up to here are known to be gone
 };
 

@@ -14,6 +14,20 @@ class FileLedgerReader final : public LedgerReader {
     return read_entries(query_, after, limit);
   }
   base::Result<LedgerBase> base() override { return read_base(db_); }
+  base::Result<Head> head() override {
+    SIGILLO_TRY(auto last, db_.prepare("SELECT seq FROM ledger ORDER BY seq DESC LIMIT 1"));
+    std::int64_t seq = 0;
+    {
+      auto cursor = last();
+      SIGILLO_TRY(const bool found, cursor.next());
+      if (!found) return base::Error(Errc::corrupt, "the file's ledger is empty");
+      seq = cursor.integer(0);
+    }
+    SIGILLO_TRY(const auto entries, read_entries(query_, static_cast<std::uint64_t>(seq - 1), 1));
+    if (entries.empty()) return base::Error(Errc::corrupt, "the file's ledger has no last entry");
+    const auto& entry = entries.back();
+    return Head{entry.node, entry.seq, entry.hash, entry.event.time};
+  }
 
  private:
   Database db_;

@@ -27,22 +27,29 @@ GuardValue MemoryStore::guard(const GuardKey& key) const {
 }
 
 base::Result<std::vector<DueRecord>> MemoryStore::due(std::uint8_t queue, base::Instant now,
-                                                      std::size_t limit) {
+                                                      std::size_t limit,
+                                                      const std::optional<DueRecord>& after) {
   const std::lock_guard lock(mutex_);
   std::vector<DueRecord> out;
   for (const auto& [key, put] : records_) {
-    if (queue != 0 && put.queue == queue && put.due <= now) out.push_back({key, put.due});
+    const DueRecord record{put.due, key};
+    if (queue != 0 && put.queue == queue && put.due <= now && (!after || *after < record))
+      out.push_back(record);
   }
-  std::ranges::stable_sort(out, {}, &DueRecord::due);
+  std::ranges::sort(out);
   if (out.size() > limit) out.resize(limit);
   return out;
+}
+
+base::Result<std::vector<DueRecord>> MemoryStore::members(std::uint8_t queue) {
+  return due(queue, {INT64_MAX}, SIZE_MAX, std::nullopt);
 }
 
 base::Result<std::vector<DueRecord>> MemoryStore::due_at(std::uint8_t queue, base::Instant due) {
   const std::lock_guard lock(mutex_);
   std::vector<DueRecord> out;
   for (const auto& [key, put] : records_) {
-    if (queue != 0 && put.queue == queue && put.due == due) out.push_back({key, put.due});
+    if (queue != 0 && put.queue == queue && put.due == due) out.push_back({put.due, key});
   }
   return out;
 }
@@ -152,6 +159,8 @@ void MemoryStore::fail_next(std::size_t commits, Errc with) {
 }
 
 base::Result<Committed> MemoryStore::apply(Changes changes) {
+  if (!changes.sealed())
+    return base::Error(Errc::unsealed, "the record key is used up: sigillo keys rotate record");
   const bool fails = failures_ > 0;
   if (fails) --failures_;
   if (fails && failure_ != Errc::not_witnessed) return base::Error(failure_, "as the test has asked");

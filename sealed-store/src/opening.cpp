@@ -5,6 +5,7 @@
 #include <sealed_store/ledger_entry.hpp>
 
 #include "ledger_row.hpp"
+#include "record_rows.hpp"
 #include "schema.hpp"
 
 namespace sigillo::sealed_store {
@@ -12,6 +13,7 @@ namespace {
 
 constexpr std::size_t kHashBytes = 32;
 constexpr std::size_t kLoggedBucketBytes = 2 + kHashBytes;
+constexpr std::size_t kLoggedPartBytes = 4 + kHashBytes;
 
 base::Result<base::Digest> digest(base::ByteView bytes) {
   base::Digest out;
@@ -84,6 +86,35 @@ base::Result<void> load_buckets(Database& db, State& state) {
   return base::ok();
 }
 
+// The same of the queues' parts. Nothing where the file is from before they were counted.
+base::Result<void> load_queues(Database& db, State& state) {
+  SIGILLO_TRY(state.queues_known, queues_counted(db));
+  if (!state.queues_known) return base::ok();
+  SIGILLO_TRY(auto folded, db.prepare("SELECT part, hash FROM queue_part"));
+  auto cursor = folded();
+  for (;;) {
+    SIGILLO_TRY(const bool found, cursor.next());
+    if (!found) break;
+    SIGILLO_TRY(const auto hash, digest(cursor.blob(1)));
+    state.queues.load(static_cast<FreshQueues::Part>(cursor.integer(0)), Lanes::from(hash));
+  }
+  SIGILLO_TRY(auto logged, db.prepare("SELECT queues FROM bucket_log ORDER BY seq"));
+  auto log = logged();
+  for (;;) {
+    SIGILLO_TRY(const bool found, log.next());
+    if (!found) break;
+    auto hashes = log.blob(0);
+    if (hashes.size() % kLoggedPartBytes != 0)
+      return base::Error(Errc::corrupt, "a log of queues has a wrong shape");
+    for (; !hashes.empty(); hashes = hashes.subspan(kLoggedPartBytes)) {
+      SIGILLO_TRY(const auto hash, digest(hashes.subspan(4, kHashBytes)));
+      state.queues.replace(base::read_be<std::uint32_t>(hashes), Lanes::from(hash));
+    }
+  }
+  state.queues.loaded(state.prf);
+  return base::ok();
+}
+
 // The pointer to the last fold is a hint: an older one only makes the replay longer, for the ledger is the
 // truth; but the guard table must be the one that its fold has hashed.
 base::Result<void> check_fold(Database& db, State& state) {
@@ -148,10 +179,12 @@ base::Result<void> replay(Database& db, Seen witness, const std::optional<Head>&
     return base::Error(Errc::rolled_back, "the ledger is behind or beside what was witnessed");
   if (witness == Seen::recorded && !recorded && seq > 0)
     return base::Error(Errc::rolled_back, "a ledger with entries that no witness knows");
-  if (root != state.prf.root(state.rows.total())) {
-    return base::Error(Errc::stale, "the records' hashes are not those of the last commit");
-  }
-  return base::ok();
+  if (root == state.root(state.rows.total(), state.queues.total())) return base::ok();
+  // No commit since the move from an earlier version: none vouches for the queues' parts either.
+  state.queues = {};
+  state.queues_known = false;
+  if (root == state.prf.root(state.rows.total())) return base::ok();
+  return base::Error(Errc::stale, "the records' hashes are not those of the last commit");
 }
 
 }  // namespace
@@ -162,7 +195,37 @@ base::Result<void> load_snapshot(Database& db, State& state) {
   SIGILLO_CHECK(load_guards(db, state));
   SIGILLO_CHECK(check_fold(db, state));
   SIGILLO_CHECK(load_buckets(db, state));
+  SIGILLO_CHECK(load_queues(db, state));
   return replay(db, Seen::whatever, {}, state);
+}
+
+base::Result<void> count_queues(Database& db, State& state) {
+  SIGILLO_TRY(auto transaction, Transaction::begin(db));
+  SIGILLO_TRY(auto rows, RowQueries::prepare(db));
+  QueueSets sets;
+  for (std::uint32_t id = 0; id < FreshRows::kBuckets; ++id) {
+    const auto bucket = static_cast<std::uint16_t>(id);
+    SIGILLO_TRY(const auto loaded, rows.bucket(bucket, state.prf));
+    if (loaded.hash != state.rows.at(bucket).hash)
+      return base::Error(Errc::stale, "the records on disk are not those that were acknowledged");
+    SIGILLO_TRY(const auto queued, rows.queued(bucket, state.prf));
+    for (const auto& [part, set] : queued) sets[part] += set;
+  }
+  SIGILLO_CHECK(write_queues(db, sets));
+  SIGILLO_CHECK(transaction.commit());
+  for (const auto& [part, set] : sets) state.queues.load(part, set);
+  state.queues.loaded(state.prf);
+  state.queues_known = true;
+  return base::ok();
+}
+
+base::Result<void> write_queues(Database& db, const QueueSets& sets) {
+  SIGILLO_CHECK(db.run("DELETE FROM queue_part"));
+  SIGILLO_TRY(auto put, db.prepare("INSERT INTO queue_part VALUES(?,?)"));
+  for (const auto& [part, set] : sets) {
+    if (!set.zero()) SIGILLO_CHECK(put.run(std::int64_t{part}, set.bytes()));
+  }
+  return write_meta(db, Meta::queues_counted, 1);
 }
 
 base::Result<void> load_state(Database& db, const std::optional<Head>& recorded, State& state) {
@@ -173,6 +236,7 @@ base::Result<void> load_state(Database& db, const std::optional<Head>& recorded,
     SIGILLO_CHECK(load_guards(db, state));
     SIGILLO_CHECK(check_fold(db, state));
     SIGILLO_CHECK(load_buckets(db, state));
+    SIGILLO_CHECK(load_queues(db, state));
     return replay(db, Seen::recorded, recorded, state);
   };
   auto loaded = load();

@@ -12,21 +12,66 @@ constexpr std::size_t kConnectionsMax = 4;
 
 }  // namespace
 
-base::Result<std::optional<base::Bytes>> RecordReader::read(const RecordKey& key) {
+// Twice in a row is what stands on the disk; once may be a snapshot from before a commit, or a commit
+// half-way.
+template <class T, class Attempt>
+base::Result<std::optional<T>> RecordReader::agreed(std::uint16_t bucket, Attempt look) {
   SIGILLO_TRY(auto connection, acquire());
-  auto found = look(*connection, key);
+  const auto look_anew = [&]() -> base::Result<std::optional<T>> {
+    SIGILLO_CHECK(renew(*connection));
+    return look(*connection);
+  };
+  const bool recent =
+      connection->snapshot && std::chrono::steady_clock::now() - *connection->snapshot < snapshot_max_;
+  base::Result<std::optional<T>> found = recent ? look(*connection) : look_anew();
+  if (recent && found && !*found) found = look_anew();
   if (found && !*found) {
     const std::lock_guard no_commit(state_.commit);
-    found = look(*connection, key);
+    found = look_anew();
   }
   release(found ? std::move(connection) : nullptr);
-  if (!found) return found.error();
-  if (*found) return std::move(**found);
+  if (!found || *found) return found;
   const std::lock_guard lock(state_.mutex);
   if (state_.in_doubt)
     return base::Error(Errc::unavailable, "a commit of unknown outcome stands before this read");
-  state_.rows.alarm(Bucket::of(key));
+  state_.rows.alarm(bucket);
   return base::Error(Errc::stale, "the record on disk is not the one that was acknowledged");
+}
+
+base::Result<std::optional<base::Bytes>> RecordReader::read(const RecordKey& key) {
+  const auto one = [&](Connection& on) { return look(on, key); };
+  SIGILLO_TRY(auto found, agreed<std::optional<base::Bytes>>(Bucket::of(key), one));
+  return std::move(*found);
+}
+
+base::Result<void> RecordReader::check(std::uint16_t bucket, bool again) {
+  const auto all = [&](Connection& on) -> base::Result<std::optional<bool>> {
+    SIGILLO_TRY(const bool fresh, bucket_fresh(on, bucket, again));
+    return fresh ? std::optional(true) : std::nullopt;
+  };
+  SIGILLO_CHECK(agreed<bool>(bucket, all));
+  return base::ok();
+}
+
+base::Result<void> RecordReader::end_snapshot(Connection& connection) {
+  if (!connection.snapshot) return base::ok();
+  connection.snapshot.reset();
+  return connection.end.run();
+}
+
+base::Result<void> RecordReader::renew(Connection& connection) {
+  SIGILLO_CHECK(end_snapshot(connection));
+  SIGILLO_CHECK(connection.begin.run());
+  connection.snapshot = std::chrono::steady_clock::now();
+  return base::ok();
+}
+
+void RecordReader::stay_in_snapshots(bool stay) {
+  const std::lock_guard lock(mutex_);
+  stay_ = stay;
+  if (stay) return;
+  // One whose snapshot does not end is of no use, and goes.
+  open_ -= std::erase_if(idle_, [](const Owned& connection) { return !end_snapshot(*connection); });
 }
 
 base::Result<RecordReader::Look> RecordReader::look(Connection& on, const RecordKey& key) {
@@ -64,48 +109,94 @@ base::Result<std::vector<DueRecord>> RecordReader::collect(Cursor cursor) {
   for (;;) {
     SIGILLO_TRY(const bool found, cursor.next());
     if (!found) return out;
-    const auto id = cursor.blob(0);
-    DueRecord& record = out.emplace_back();
-    if (id.size() != record.key.id.size())
-      return base::Error(Errc::corrupt, "a record's id has a wrong length");
-    std::ranges::copy(id, record.key.id.begin());
-    record.key.table = static_cast<std::uint8_t>(cursor.integer(1));
-    record.due.ms = cursor.integer(2);
+    SIGILLO_TRY(const auto key, key_of(cursor));
+    out.push_back({{cursor.integer(2)}, key});
   }
 }
 
 base::Result<std::vector<DueRecord>> RecordReader::due(std::uint8_t queue, base::Instant now,
-                                                       std::size_t limit) {
-  SIGILLO_TRY(auto connection, acquire());
-  auto collected = collect(connection->due(queue, now.ms, static_cast<std::int64_t>(limit)));
+                                                       std::size_t limit,
+                                                       const std::optional<DueRecord>& after) {
+  SIGILLO_TRY(auto connection, acquire_current());
+  // An empty id stands before every other.
+  const base::ByteView id = after ? base::ByteView(after->key.id) : base::ByteView();
+  auto collected = collect(connection->due(queue, now.ms, after ? after->due.ms : INT64_MIN, id,
+                                           static_cast<std::int64_t>(after ? after->key.table : 0),
+                                           static_cast<std::int64_t>(limit)));
   release(collected ? std::move(connection) : nullptr);
   return collected;
 }
 
 base::Result<std::vector<DueRecord>> RecordReader::due_at(std::uint8_t queue, base::Instant due) {
+  std::vector<DueRecord> out;
+  const auto part = FreshQueues::part_of(queue, due.ms);
+  SIGILLO_CHECK(walk(FreshQueues::range_of(part), [&](const DueRecord& record) {
+    if (record.due == due) out.push_back(record);
+  }));
+  return out;
+}
+
+base::Result<std::vector<DueRecord>> RecordReader::members(std::uint8_t queue) {
+  std::vector<DueRecord> out;
+  SIGILLO_CHECK(walk({queue, INT64_MIN, INT64_MAX}, [&](const DueRecord& record) { out.push_back(record); }));
+  return out;
+}
+
+base::Result<void> RecordReader::check_part(FreshQueues::Part part) {
+  return walk(FreshQueues::range_of(part), [](const DueRecord&) {});
+}
+
+// In one snapshot, which begins while no commit is half-way: what memory knows then is what it must hold.
+base::Result<void> RecordReader::walk(const FreshQueues::Range& range,
+                                      const std::function<void(const DueRecord&)>& visit) {
   SIGILLO_TRY(auto connection, acquire());
-  auto collected = collect(connection->due_at(queue, due.ms));
-  release(collected ? std::move(connection) : nullptr);
-  return collected;
+  auto walked = walk_on(*connection, range, visit);
+  const auto ended = end_snapshot(*connection);
+  release(walked && ended ? std::move(connection) : nullptr);
+  if (!walked || *walked) return walked ? base::ok() : base::Result<void>(walked.error());
+  const std::lock_guard lock(state_.mutex);
+  if (state_.in_doubt)
+    return base::Error(Errc::unavailable, "a commit of unknown outcome stands before this read");
+  state_.queues.alarm(FreshQueues::part_of(range.queue, range.first));
+  return base::Error(Errc::stale, "the list on disk is not the one that was acknowledged");
+}
+
+base::Result<bool> RecordReader::walk_on(Connection& on, const FreshQueues::Range& range,
+                                         const std::function<void(const DueRecord&)>& visit) {
+  std::unique_lock no_commit(state_.commit);
+  SIGILLO_CHECK(renew(on));
+  auto cursor = on.members(range.queue, range.first, range.last);
+  SIGILLO_TRY(bool found, cursor.next());
+  Lanes expected;
+  {
+    const std::lock_guard lock(state_.mutex);
+    const bool all = range.first == INT64_MIN && range.last == INT64_MAX;
+    expected = all ? state_.queues.sum(range.queue)
+                   : state_.queues.at(FreshQueues::part_of(range.queue, range.last));
+  }
+  no_commit.unlock();
+  while (found) {
+    SIGILLO_TRY(const auto key, key_of(cursor));
+    expected -= state_.prf.queued(key, range.queue, cursor.integer(2));
+    visit({{cursor.integer(2)}, key});
+    SIGILLO_TRY(found, cursor.next());
+  }
+  return expected.zero();
 }
 
 base::Result<std::vector<RecordKey>> RecordReader::scan(const std::optional<RecordKey>& after,
                                                         std::size_t limit) {
-  SIGILLO_TRY(auto connection, acquire());
+  SIGILLO_TRY(auto connection, acquire_current());
   std::vector<RecordKey> out;
   const auto collect = [&]() -> base::Result<void> {
-    // An empty id stands before every other.
+    const auto [first, last] = after ? places_of(*after) : Places{-1, -1};
     const base::ByteView id = after ? base::ByteView(after->id) : base::ByteView();
-    auto cursor = connection->scan(id, static_cast<std::int64_t>(after ? after->table : 0),
-                                   static_cast<std::int64_t>(limit));
+    auto cursor = connection->scan(first, last, id, static_cast<std::int64_t>(limit));
     for (;;) {
       SIGILLO_TRY(const bool found, cursor.next());
       if (!found) return base::ok();
-      const auto name = cursor.blob(0);
-      RecordKey& key = out.emplace_back();
-      if (name.size() != key.id.size()) return base::Error(Errc::corrupt, "a record's id has a wrong length");
-      std::ranges::copy(name, key.id.begin());
-      key.table = static_cast<std::uint8_t>(cursor.integer(1));
+      SIGILLO_TRY(const auto key, key_of(cursor));
+      out.push_back(key);
     }
   };
   const auto collected = collect();
@@ -115,7 +206,7 @@ base::Result<std::vector<RecordKey>> RecordReader::scan(const std::optional<Reco
 }
 
 base::Result<std::vector<LedgerEntry>> RecordReader::ledger(std::uint64_t after, std::size_t limit) {
-  SIGILLO_TRY(auto connection, acquire());
+  SIGILLO_TRY(auto connection, acquire_current());
   auto entries = read_entries(connection->ledger, after, limit);
   release(entries ? std::move(connection) : nullptr);
   return entries;
@@ -155,9 +246,19 @@ base::Result<RecordReader::Owned> RecordReader::acquire() {
   return connection;
 }
 
+// Outside every snapshot: what it reads is committed now.
+base::Result<RecordReader::Owned> RecordReader::acquire_current() {
+  SIGILLO_TRY(auto connection, acquire());
+  const auto ended = end_snapshot(*connection);
+  if (ended) return connection;
+  release(nullptr);
+  return ended.error();
+}
+
 void RecordReader::release(Owned connection) {
   {
     const std::lock_guard lock(mutex_);
+    if (connection && !stay_ && !end_snapshot(*connection)) connection.reset();
     if (connection) {
       idle_.push_back(std::move(connection));
     } else {
@@ -169,16 +270,22 @@ void RecordReader::release(Owned connection) {
 
 base::Result<RecordReader::Owned> RecordReader::connect() {
   SIGILLO_TRY(auto db, Database::open(path_, page_key_, Database::Access::read));
+  SIGILLO_TRY(auto begin, db.prepare("BEGIN"));
+  SIGILLO_TRY(auto end, db.prepare("COMMIT"));
   SIGILLO_TRY(auto rows, RowQueries::prepare(db));
   SIGILLO_TRY(auto due, db.prepare("SELECT id, tbl, due FROM record INDEXED BY record_due "
-                                   "WHERE queue=? AND queue<>0 AND due<=? ORDER BY due LIMIT ?"));
-  SIGILLO_TRY(auto due_at, db.prepare("SELECT id, tbl, due FROM record INDEXED BY record_due "
-                                      "WHERE queue=? AND queue<>0 AND due=?"));
+                                   "WHERE queue=? AND queue<>0 AND due<=? AND (due, id, tbl)>(?,?,?) "
+                                   "ORDER BY due, id, tbl LIMIT ?"));
+  SIGILLO_TRY(auto members, db.prepare("SELECT id, tbl, due FROM record INDEXED BY record_due "
+                                       "WHERE queue=? AND queue<>0 AND due BETWEEN ? AND ? "
+                                       "ORDER BY due, id, tbl"));
   SIGILLO_TRY(auto scan,
-              db.prepare("SELECT id, tbl FROM record WHERE (id, tbl)>(?,?) ORDER BY id, tbl LIMIT ?"));
+              db.prepare("SELECT id, tbl FROM record WHERE place>coalesce((SELECT place FROM record "
+                         "WHERE place BETWEEN ?1 AND ?2 AND id=?3), ?2) ORDER BY place LIMIT ?4"));
   SIGILLO_TRY(auto ledger, db.prepare(kSelectLedger));
-  auto connection = std::make_unique<Connection>(Connection{
-      std::move(db), std::move(rows), std::move(due), std::move(due_at), std::move(scan), std::move(ledger)});
+  auto connection = std::make_unique<Connection>(
+      Connection{std::move(db), std::move(begin), std::move(end), std::move(rows), std::move(due),
+                 std::move(members), std::move(scan), std::move(ledger), std::nullopt});
   return connection;
 }
 

@@ -27,8 +27,18 @@ std::uint16_t RecordSealer::key_of(base::ByteView sealed) {
   return base::read_be<std::uint16_t>(sealed.subspan(1, 2));
 }
 
+void RecordSealer::share_count(const RecordSealer& before) {
+  if (before.keys_.rbegin()->first != keys_.rbegin()->first) return;
+  before.uses_->fetch_add(*uses_);
+  uses_ = before.uses_;
+}
+
 base::Bytes RecordSealer::seal(const RecordKey& key, base::ByteView plaintext) const {
   const auto& [id, secret] = *keys_.rbegin();
+  if (uses_->fetch_add(1) >= kUsesMax) {
+    uses_->fetch_sub(1);
+    return {};
+  }
   base::Bytes out{kVersion};
   base::append_be(out, id);
   base::append(out, base::aead_seal(secret, associated_data(key), plaintext));

@@ -98,6 +98,11 @@ GuardValue ReopenableStore::guard(const GuardKey& key) const {
   return inner_ ? inner_->guard(key) : GuardValue{};
 }
 
+std::size_t ReopenableStore::stale() const {
+  const std::shared_lock lock(exchange_);
+  return inner_ ? inner_->stale() : 0;
+}
+
 std::size_t ReopenableStore::guards() const {
   const std::shared_lock lock(exchange_);
   return inner_ ? inner_->guards() : 0;
@@ -109,10 +114,17 @@ std::vector<std::pair<GuardKey, GuardValue>> ReopenableStore::guards_of(std::uin
 }
 
 base::Result<std::vector<DueRecord>> ReopenableStore::due(std::uint8_t queue, base::Instant now,
-                                                          std::size_t limit) {
+                                                          std::size_t limit,
+                                                          const std::optional<DueRecord>& after) {
   const std::shared_lock lock(exchange_);
   if (!inner_) return away();
-  return inner_->due(queue, now, limit);
+  return inner_->due(queue, now, limit, after);
+}
+
+base::Result<std::vector<DueRecord>> ReopenableStore::members(std::uint8_t queue) {
+  const std::shared_lock lock(exchange_);
+  if (!inner_) return away();
+  return inner_->members(queue);
 }
 
 base::Result<std::vector<DueRecord>> ReopenableStore::due_at(std::uint8_t queue, base::Instant due) {

@@ -1,13 +1,31 @@
 #include "set_hash.hpp"
 
+#include <algorithm>
+
 namespace sigillo::sealed_store {
 namespace {
 
 // One byte in front of each input, so that no two uses of the key ever share one.
-enum class Use : base::Byte { row = 1, bucket = 2, guard_block = 3, root = 4, guard_hash = 5 };
+enum class Use : base::Byte {
+  row = 1,
+  bucket = 2,
+  guard_block = 3,
+  root = 4,
+  guard_hash = 5,
+  queued = 6,
+  queue_part = 7
+};
 
 base::ByteArray<3> prefix(Use use, std::uint16_t id) {
   return {static_cast<base::Byte>(use), static_cast<base::Byte>(id >> 8), static_cast<base::Byte>(id)};
+}
+
+base::ByteArray<27> place(Use use, const RecordKey& key, std::uint8_t queue, std::int64_t due_ms) {
+  base::ByteArray<27> out{static_cast<base::Byte>(use), key.table};
+  auto at = std::ranges::copy(key.id, out.begin() + 2).out;
+  *at++ = queue;
+  for (int shift = 56; shift >= 0; shift -= 8) *at++ = static_cast<base::Byte>(due_ms >> shift);
+  return out;
 }
 
 }  // namespace
@@ -36,30 +54,36 @@ Lanes Lanes::from(const base::ByteArray<32>& bytes) {
 }
 
 Lanes Prf::row(const RecordKey& key, std::uint8_t queue, std::int64_t due_ms, base::ByteView sealed) const {
-  base::Bytes head{static_cast<base::Byte>(Use::row), key.table};
-  head.reserve(27);
-  base::append(head, key.id);
-  head.push_back(queue);
-  base::append_be(head, due_ms);
-  return Lanes::from(base::hmac_sha256(key_, {head, sealed}));
+  return Lanes::from(key_({place(Use::row, key, queue, due_ms), sealed}));
+}
+
+Lanes Prf::queued(const RecordKey& key, std::uint8_t queue, std::int64_t due_ms) const {
+  return Lanes::from(key_({place(Use::queued, key, queue, due_ms)}));
+}
+
+Lanes Prf::queue_part(std::uint32_t part, const Lanes& set) const {
+  if (set.zero()) return {};
+  const auto low = static_cast<std::uint16_t>(part);
+  const auto high = static_cast<std::uint16_t>(part >> 16);
+  return Lanes::from(key_({prefix(Use::queue_part, high), prefix(Use::queue_part, low), set.bytes()}));
 }
 
 Lanes Prf::bucket(std::uint16_t id, const Lanes& set) const {
   if (set.zero()) return {};
-  return Lanes::from(base::hmac_sha256(key_, {prefix(Use::bucket, id), set.bytes()}));
+  return Lanes::from(key_({prefix(Use::bucket, id), set.bytes()}));
 }
 
 Lanes Prf::guard_block(std::uint16_t id, base::ByteView entries) const {
   if (entries.empty()) return {};
-  return Lanes::from(base::hmac_sha256(key_, {prefix(Use::guard_block, id), entries}));
+  return Lanes::from(key_({prefix(Use::guard_block, id), entries}));
 }
 
 base::Digest Prf::root(const Lanes& total) const {
-  return base::hmac_sha256(key_, {prefix(Use::root, 0), total.bytes()});
+  return key_({prefix(Use::root, 0), total.bytes()});
 }
 
 base::Digest Prf::guard_hash(const Lanes& total) const {
-  return base::hmac_sha256(key_, {prefix(Use::guard_hash, 0), total.bytes()});
+  return key_({prefix(Use::guard_hash, 0), total.bytes()});
 }
 
 }  // namespace sigillo::sealed_store

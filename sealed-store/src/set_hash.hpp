@@ -4,6 +4,7 @@
 // the ledger carries is their HMAC. Thread rule: Prf is immutable after construction; Lanes are values.
 #pragma once
 
+#include <base/hmac_key.hpp>
 #include <sealed_store/store.hpp>
 
 namespace sigillo::sealed_store {
@@ -24,13 +25,15 @@ class Prf {
   explicit Prf(base::Secret fresh_key) : key_(std::move(fresh_key)) {}
 
   Lanes row(const RecordKey& key, std::uint8_t queue, std::int64_t due_ms, base::ByteView sealed) const;
+  Lanes queued(const RecordKey& key, std::uint8_t queue, std::int64_t due_ms) const;
+  Lanes queue_part(std::uint32_t part, const Lanes& set) const;       // zero for the empty set
   Lanes bucket(std::uint16_t id, const Lanes& set) const;             // zero for the empty set
   Lanes guard_block(std::uint16_t id, base::ByteView entries) const;  // zero for no entries
   base::Digest root(const Lanes& total) const;
   base::Digest guard_hash(const Lanes& total) const;
 
  private:
-  base::Secret key_;
+  base::HmacKey key_;
 };
 
 }  // namespace sigillo::sealed_store

@@ -1,18 +1,17 @@
 #include <sealed_store/sqlcipher_store.hpp>
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <atomic>
-#include <condition_variable>
 #include <cstdio>
-#include <deque>
 #include <filesystem>
 #include <thread>
 
 #include <base/log.hpp>
+#include <base/thread_name.hpp>
 
+#include "ahead_check.hpp"
+#include "commit_queue.hpp"
 #include "counting.hpp"
+#include "file_checks.hpp"
 #include "journal.hpp"
 #include "opening.hpp"
 #include "record_reader.hpp"
@@ -22,27 +21,28 @@
 namespace sigillo::sealed_store {
 namespace {
 
-// Operations of one commit: beyond this a commit's latency grows faster than what it saves.
-constexpr std::size_t kGroupMax = 1024;
-// While the disk is away: how soon it is asked again, so that readiness comes back without traffic.
-constexpr std::chrono::milliseconds kRetry{250};
-
 class Engine final : public Store {
  public:
   Engine(const StoreOptions& options, StoreKeys keys, std::unique_ptr<State> state, HeadWitness& witness)
       : mode_(options.mode),
+        queue_(options.mode),
         state_(std::move(state)),
         journal_(options, keys.page_key.clone(), *state_),
-        reader_(options.path, std::move(keys.page_key), *state_),
-        witness_(witness, options, *state_, state_->head),
-        writer_([this] { run(); }) {}
+        reader_(options, std::move(keys.page_key), *state_),
+        witness_(witness, options, *state_, state_->head, [this](bool busy) { queue_.witness(busy); }),
+        writer_([this] { run(); }) {
+    if (options.look_through) ahead_.emplace(reader_, *state_, *options.look_through);
+  }
   ~Engine() override;
 
   base::Result<std::optional<base::Bytes>> read(const RecordKey& key) override;
   GuardValue guard(const GuardKey& key) const override;
   std::size_t guards() const override;
+  std::size_t stale() const override;
   std::vector<std::pair<GuardKey, GuardValue>> guards_of(std::uint16_t block) const override;
-  base::Result<std::vector<DueRecord>> due(std::uint8_t queue, base::Instant now, std::size_t limit) override;
+  base::Result<std::vector<DueRecord>> due(std::uint8_t queue, base::Instant now, std::size_t limit,
+                                           const std::optional<DueRecord>& after) override;
+  base::Result<std::vector<DueRecord>> members(std::uint8_t queue) override;
   base::Result<std::vector<DueRecord>> due_at(std::uint8_t queue, base::Instant due) override;
   base::Result<std::vector<RecordKey>> scan(const std::optional<RecordKey>& after,
                                             std::size_t limit) override;
@@ -58,40 +58,35 @@ class Engine final : public Store {
 
  private:
   base::Task<base::Result<Committed>> submit(Operation operation);
-  void submit_refund(Refund refund);
   void resubmit();
   base::Result<void> refused() const;
 
   void run();
+  std::optional<base::Error> disk_trouble() const;
   bool pruning() const;
   void write(std::vector<Operation> batch);
   void complete(Operation operation);
   void set_trouble(const base::Result<void>& outcome);
 
   const WitnessMode mode_;
+  CommitQueue queue_;
   const std::unique_ptr<State> state_;
   Journal journal_;
   RecordReader reader_;
   WitnessThread witness_;
 
   mutable std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<Operation> queue_;
-  std::deque<Refund> refunds_;  // each stays here, or in the writer's batch, until it is durable
   std::optional<base::Error> trouble_;
-  bool stopping_ = false;
   std::thread writer_;
+  std::optional<AheadCheck> ahead_;
 };
 
 Engine::~Engine() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_one();
+  ahead_.reset();
+  queue_.close();
   writer_.join();
   witness_.stop();  // may refund what it could not record
-  if (!refunds_.empty() && !witness_.fenced()) write({});
+  if (queue_.owes() && !witness_.fenced()) write({});
 }
 
 base::Result<void> Engine::refused() const {
@@ -109,14 +104,25 @@ GuardValue Engine::guard(const GuardKey& key) const {
   return state_->guards.find(key);
 }
 
+std::size_t Engine::stale() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->rows.alarms() + state_->queues.alarms();
+}
+
 std::size_t Engine::guards() const {
   const std::lock_guard lock(state_->mutex);
   return state_->guards.size();
 }
 
-base::Result<std::vector<DueRecord>> Engine::due(std::uint8_t queue, base::Instant now, std::size_t limit) {
+base::Result<std::vector<DueRecord>> Engine::due(std::uint8_t queue, base::Instant now, std::size_t limit,
+                                                 const std::optional<DueRecord>& after) {
   SIGILLO_CHECK(refused());
-  return reader_.due(queue, now, limit);
+  return reader_.due(queue, now, limit, after);
+}
+
+base::Result<std::vector<DueRecord>> Engine::members(std::uint8_t queue) {
+  SIGILLO_CHECK(refused());
+  return reader_.members(queue);
 }
 
 base::Result<std::vector<DueRecord>> Engine::due_at(std::uint8_t queue, base::Instant due) {
@@ -158,11 +164,13 @@ Head Engine::head() const {
 
 std::optional<base::Error> Engine::trouble() const {
   if (const auto served = refused(); !served) return served.error();
-  {
-    const std::lock_guard lock(mutex_);
-    if (trouble_) return trouble_;
-  }
-  return witness_.trouble();
+  const auto disk = disk_trouble();
+  return disk ? disk : witness_.trouble();
+}
+
+std::optional<base::Error> Engine::disk_trouble() const {
+  const std::lock_guard lock(mutex_);
+  return trouble_;
 }
 
 base::Task<base::Result<ChargedAttempt>> Engine::charge(Charge charge) {
@@ -177,6 +185,7 @@ base::Task<base::Result<ChargedAttempt>> Engine::charge(Charge charge) {
 }
 
 base::Task<base::Result<Committed>> Engine::settle(ChargedAttempt attempt, Changes changes) {
+  queue_.came_back();
   if (!changes.events.empty() && changes.events.front().attempt == 0)
     changes.events.front().attempt = attempt.seq();
   return commit(std::move(changes));
@@ -189,63 +198,38 @@ base::Task<base::Result<Committed>> Engine::commit(Changes changes) {
 }
 
 void Engine::refund(ChargedAttempt attempt, Event event) {
+  queue_.came_back();
   event.attempt = attempt.seq();
-  submit_refund({attempt.key(), attempt.before(), attempt.after(), std::move(event)});
-}
-
-void Engine::submit_refund(Refund refund) {
-  {
-    const std::lock_guard lock(mutex_);
-    refunds_.push_back(std::move(refund));
-  }
-  wake_.notify_one();
+  queue_.push({attempt.key(), attempt.before(), attempt.after(), std::move(event)});
 }
 
 void Engine::resubmit() {
-  for (auto& refund : journal_.take_recovered()) submit_refund(std::move(refund));
+  for (auto& refund : journal_.take_recovered()) queue_.push(std::move(refund));
 }
 
 base::Task<base::Result<Committed>> Engine::submit(Operation operation) {
   SIGILLO_CO_CHECK(refused());
+  if (!operation.changes.sealed())
+    co_return base::Error(Errc::unsealed, "the record key is used up: sigillo keys rotate record");
   const auto enqueue = [&](base::Resume<base::Result<Committed>> resume) {
     operation.done = resume;
-    std::unique_lock lock(mutex_);
-    if (stopping_) {
-      lock.unlock();
-      resume(base::Error(Errc::unavailable, "the store is being closed"));
-      return;
-    }
-    queue_.push_back(std::move(operation));
-    // From here on the coroutine may go on and end on another thread: its frame, `operation` included, is
-    // gone.
-    wake_.notify_one();
+    // Once it is pushed the coroutine may go on and end on another thread: its frame, `operation` included,
+    // is gone.
+    if (const auto pushed = queue_.push(std::move(operation)); !pushed) resume(pushed.error());
   };
   co_return co_await base::suspend<base::Result<Committed>>(enqueue);
 }
 
 void Engine::run() {
+  base::name_thread("store-writer");
   for (;;) {
-    std::vector<Operation> batch;
-    bool writes = false;
-    {
-      std::unique_lock lock(mutex_);
-      const auto woken = [this] { return stopping_ || !queue_.empty() || (!trouble_ && !refunds_.empty()); };
-      // Rows that a prune let go are taken away while nobody waits, and between the commits of those who do.
-      if (trouble_) {
-        wake_.wait_for(lock, kRetry, woken);
-      } else if (!pruning()) {
-        wake_.wait(lock, woken);
-      }
-      if (stopping_ && queue_.empty()) return;
-      writes = trouble_ || !queue_.empty() || !refunds_.empty();
-      const auto count = std::min(queue_.size(), kGroupMax);
-      batch.reserve(count);
-      for (std::size_t i = 0; i < count; ++i) {
-        batch.push_back(std::move(queue_.front()));
-        queue_.pop_front();
-      }
-    }
-    if (writes) write(std::move(batch));
+    // Rows that a prune let go are taken away while nobody waits, and between the commits of those who do.
+    const bool away = disk_trouble().has_value();
+    using enum CommitQueue::Wait;
+    auto taken = queue_.take(away ? a_while : pruning() ? no : for_work);
+    if (!taken) return;
+    const bool writes = away || taken->work;
+    if (writes) write(std::move(taken->operations));
     if (witness_.fenced() || trouble()) continue;
     if (journal_.fold_due()) {
       set_trouble(journal_.fold_slice());
@@ -253,6 +237,12 @@ void Engine::run() {
     } else if (journal_.prune_due(witness_.recorded())) {
       set_trouble(journal_.prune_slice());
       resubmit();
+    }
+    if (writes) reader_.stay_in_snapshots(true);
+    // After the answers have left.
+    if (journal_.checkpoint_due()) {
+      reader_.stay_in_snapshots(false);
+      journal_.checkpoint();
     }
   }
 }
@@ -267,17 +257,11 @@ void Engine::write(std::vector<Operation> batch) {
     for (auto& operation : batch) operation.done(served.error());
     return;
   }
-  {
-    // Refunds first: a charge in the same commit then meets the count that was put back.
-    const std::lock_guard lock(mutex_);
-    std::vector<Operation> refunds(refunds_.size());
-    for (auto& operation : refunds) {
-      operation.refund = std::move(refunds_.front());
-      refunds_.pop_front();
-    }
-    batch.insert(batch.begin(), std::make_move_iterator(refunds.begin()),
-                 std::make_move_iterator(refunds.end()));
-  }
+  // Refunds first: a charge in the same commit then meets the count that was put back.
+  auto refunds = queue_.take_refunds();
+  std::vector<Operation> first(refunds.size());
+  for (std::size_t i = 0; i < first.size(); ++i) first[i].refund = std::move(refunds[i]);
+  batch.insert(batch.begin(), std::make_move_iterator(first.begin()), std::make_move_iterator(first.end()));
   set_trouble(batch.empty() ? journal_.probe() : journal_.append(batch));
   resubmit();
   for (auto& operation : batch) complete(std::move(operation));
@@ -287,15 +271,19 @@ void Engine::write(std::vector<Operation> batch) {
 void Engine::complete(Operation operation) {
   const auto result = std::move(*operation.result);
   if (operation.refund) {
-    if (!result) submit_refund(std::move(*operation.refund));
+    if (!result) queue_.push(std::move(*operation.refund));
     return;
   }
-  if (!result || mode_ == WitnessMode::interval || !operation.needs_witness()) return operation.done(result);
+  const bool waits = mode_ == WitnessMode::strict ? operation.needs_witness() : operation.changes.anchored;
+  const bool charge = operation.expects.has_value();
+  if (result && !waits && charge) queue_.charged();
+  if (!result || !waits) return operation.done(result);
   const auto committed = *result;
-  witness_.await([this, committed, undo = std::move(operation.undo),
+  witness_.await([this, committed, charge, undo = std::move(operation.undo),
                   done = std::move(operation.done)](base::Result<void> witnessed) {
+    if (witnessed && charge) queue_.charged();
     if (witnessed) return done(committed);
-    if (undo && !witnessed.error().is(Errc::fenced)) submit_refund(*undo);
+    if (undo && !witnessed.error().is(Errc::fenced)) queue_.push(*undo);
     done(witnessed.error());
   });
 }
@@ -305,14 +293,6 @@ void Engine::set_trouble(const base::Result<void>& outcome) {
   if (!outcome && !trouble_) base::log::error("store.unavailable", outcome.error());
   if (outcome && trouble_) base::log::info("store.available");
   trouble_ = outcome ? std::optional<base::Error>{} : outcome.error();
-}
-
-base::Result<void> sync_folder(const std::filesystem::path& folder) {
-  const int fd = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = fd >= 0 && ::fsync(fd) == 0;
-  if (fd >= 0) ::close(fd);
-  if (!synced) return base::Error(Errc::unavailable, "the database's folder could not be synced");
-  return base::ok();
 }
 
 }  // namespace
@@ -350,6 +330,7 @@ base::Result<std::unique_ptr<Store>> SqlCipherStore::open(const StoreOptions& op
     db.checkpoint_on_close(false);  // a refused file is left as it was found
     SIGILLO_CHECK(load_state(db, recorded, *state));
     SIGILLO_CHECK(migrate(db));
+    if (!state->queues_known) SIGILLO_CHECK(count_queues(db, *state));
   }
   SIGILLO_CHECK(witness.take_over(state->head));
   std::unique_ptr<Store> store =

@@ -7,6 +7,7 @@
 
 #include <mutex>
 
+#include "fresh_queues.hpp"
 #include "fresh_rows.hpp"
 #include "guard_table.hpp"
 
@@ -15,12 +16,21 @@ namespace sigillo::sealed_store {
 struct State {
   explicit State(base::Secret fresh_key) : prf(std::move(fresh_key)) {}
 
+  // What an entry's root is of: all rows, and all lists of them.
+  base::Digest root(const Lanes& rows_total, const Lanes& queues_total) const {
+    auto total = rows_total;
+    total += queues_total;
+    return prf.root(total);
+  }
+
   const Prf prf;
   std::mutex commit;
   mutable std::mutex mutex;
   Head head;
   GuardTable guards;
   FreshRows rows;
+  FreshQueues queues;
+  bool queues_known = false;  // false after a load that found none: they are to be counted
   bool in_doubt = false;  // a COMMIT failed and the file was not asked yet: no disagreement proves anything
   LedgerBase base;        // what is not beyond it may be gone
   std::uint64_t replay_from = 1;  // the ledger from here on is not in the guard table yet

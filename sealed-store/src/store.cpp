@@ -1,5 +1,6 @@
 #include <sealed_store/store.hpp>
 
+#include <algorithm>
 #include <iterator>
 
 namespace sigillo::sealed_store {
@@ -13,6 +14,12 @@ void Changes::add(Changes more) {
   append(erases, more.erases);
   append(replacements, more.replacements);
   witnessed = witnessed || more.witnessed;
+  anchored = anchored || more.anchored;
+}
+
+bool Changes::sealed() const {
+  const auto is_sealed = [](const auto& one) { return !one.sealed.empty(); };
+  return std::ranges::all_of(puts, is_sealed) && std::ranges::all_of(replacements, is_sealed);
 }
 
 }  // namespace sigillo::sealed_store

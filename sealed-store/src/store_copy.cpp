@@ -1,13 +1,12 @@
 #include <sealed_store/store_copy.hpp>
 
-#include <fcntl.h>
-#include <unistd.h>
-
+#include <cerrno>
 #include <cstdio>
 #include <filesystem>
 
 #include <sealed_store/ledger_entry.hpp>
 
+#include "file_checks.hpp"
 #include "ledger_row.hpp"
 #include "opening.hpp"
 #include "record_rows.hpp"
@@ -21,24 +20,6 @@ constexpr int kNotADatabase = 26;  // SQLITE_NOTADB
 
 base::Error failed(const char* what) {
   return {Errc::unavailable, what, static_cast<unsigned long>(errno)};
-}
-
-base::Result<void> sync_path(const std::filesystem::path& path, int flags) {
-  const int fd = ::open(path.empty() ? "." : path.c_str(), flags | O_CLOEXEC);
-  const bool synced = fd >= 0 && ::fsync(fd) == 0;
-  if (fd >= 0) ::close(fd);
-  return synced ? base::ok() : failed("the new file could not be synced");
-}
-
-// The range of a bucket's ids, as RowQueries has it.
-std::pair<base::Bytes, base::Bytes> range_of(std::uint16_t id) {
-  base::Bytes from, to(17, 0xff);
-  base::append_be(from, id);
-  if (id != 0xffff) {
-    to.clear();
-    base::append_be(to, static_cast<std::uint16_t>(id + 1));
-  }
-  return {from, to};
 }
 
 class Copy final : public StoreCopy {
@@ -66,14 +47,7 @@ class Copy final : public StoreCopy {
 
   base::Result<void> verify() override {
     SIGILLO_CHECK(target_->run("PRAGMA wal_checkpoint(TRUNCATE)"));  // the checks read the main file only
-    for (const char* check : {"PRAGMA cipher_integrity_check", "PRAGMA integrity_check"}) {
-      SIGILLO_TRY(auto statement, target_->prepare(check));
-      auto cursor = statement();
-      SIGILLO_TRY(const bool row, cursor.next());
-      if (row && base::text(cursor.blob(0)) != "ok")
-        return base::Error(Errc::corrupt, "the new file does not pass its integrity check");
-    }
-    return base::ok();
+    return check_integrity(*target_);
   }
 
   base::Result<void> finish() override;
@@ -89,6 +63,7 @@ class Copy final : public StoreCopy {
   const StoreOptions options_;
   const base::Secret from_page_, from_fresh_, to_page_, to_fresh_;
   const Prf to_prf_;
+  QueueSets queues_;  // of what was copied, under the new fresh key
   std::unique_ptr<Database> target_;
   std::vector<Lanes> known_;   // of each bucket as copied, under the old fresh key
   std::vector<Lanes> hashes_;  // and under the new one
@@ -128,24 +103,29 @@ base::Result<void> Copy::copy_bucket(Database& source, RowQueries& rows, std::ui
   SIGILLO_TRY(const auto loaded, rows.bucket(id, state.prf));
   if (loaded.hash != state.rows.at(id).hash)
     return base::Error(Errc::stale, "a bucket is not the one that the ledger accounts for: it is not copied");
-  const auto [from, to] = range_of(id);
-  SIGILLO_TRY(auto clear, target_->prepare("DELETE FROM record WHERE id>=? AND id<?"));
+  const auto [from, to] = places_of_bucket(id);
+  SIGILLO_TRY(auto copied, RowQueries::prepare(*target_));
+  SIGILLO_TRY(const auto left, copied.queued(id, to_prf_));
+  for (const auto& [part, set] : left) queues_[part] -= set;
+  SIGILLO_TRY(auto clear, target_->prepare("DELETE FROM record WHERE place BETWEEN ? AND ?"));
   SIGILLO_CHECK(clear.run(from, to));
-  SIGILLO_TRY(auto select,
-              source.prepare("SELECT id, tbl, queue, due, sealed FROM record WHERE id>=? AND id<?"));
+  SIGILLO_TRY(
+      auto select,
+      source.prepare("SELECT place, id, tbl, queue, due, sealed FROM record WHERE place BETWEEN ? AND ?"));
   SIGILLO_TRY(auto insert,
-              target_->prepare("INSERT INTO record(id, tbl, queue, due, sealed) VALUES(?,?,?,?,?)"));
+              target_->prepare("INSERT INTO record(place, id, tbl, queue, due, sealed) VALUES(?,?,?,?,?,?)"));
   auto cursor = select(from, to);
   for (;;) {
     SIGILLO_TRY(const bool row, cursor.next());
     if (!row) break;
-    SIGILLO_CHECK(
-        insert.run(cursor.blob(0), cursor.integer(1), cursor.integer(2), cursor.integer(3), cursor.blob(4)));
+    SIGILLO_CHECK(insert.run(cursor.integer(0), cursor.blob(1), cursor.integer(2), cursor.integer(3),
+                             cursor.integer(4), cursor.blob(5)));
   }
-  SIGILLO_TRY(auto copied, RowQueries::prepare(*target_));
   SIGILLO_TRY(const auto again, copied.bucket(id, state.prf));
   if (again.hash != loaded.hash) return base::Error(Errc::corrupt, "a bucket was not copied as it is");
   SIGILLO_TRY(const auto fresh, copied.bucket(id, to_prf_));
+  SIGILLO_TRY(const auto entered, copied.queued(id, to_prf_));
+  for (const auto& [part, set] : entered) queues_[part] += set;
   known_[id] = loaded.hash;
   hashes_[id] = fresh.hash;
   return base::ok();
@@ -198,6 +178,8 @@ base::Result<void> Copy::write_fold(Database& source) {
     rows += to_prf_.bucket(static_cast<std::uint16_t>(id), hashes_[id]);
     SIGILLO_CHECK(put_bucket.run(static_cast<std::int64_t>(id), hashes_[id].bytes()));
   }
+  SIGILLO_CHECK(write_queues(*target_, queues_));
+  for (const auto& [part, set] : queues_) rows += to_prf_.queue_part(part, set);
   SIGILLO_TRY(auto select, target_->prepare("SELECT block, entries FROM guard"));
   auto cursor = select();
   for (;;) {
@@ -241,10 +223,10 @@ base::Result<void> Copy::finish() {
     if (std::filesystem::exists(path + "-wal", ignored))
       return base::Error(Errc::unavailable, "somebody else has the store's file open (an export, a backup)");
   }
-  SIGILLO_CHECK(sync_path(making, O_RDONLY));
+  SIGILLO_CHECK(sync_file(making));
   if (std::rename(making.c_str(), options_.path.c_str()) != 0)
     return failed("the new file could not take the old one's place");
-  return sync_path(std::filesystem::path(options_.path).parent_path(), O_RDONLY | O_DIRECTORY);
+  return sync_folder(std::filesystem::path(options_.path).parent_path());
 }
 
 }  // namespace

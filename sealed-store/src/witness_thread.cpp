@@ -1,21 +1,27 @@
 #include "witness_thread.hpp"
 
+#include <algorithm>
+
 #include <base/log.hpp>
+#include <base/thread_name.hpp>
 
 namespace sigillo::sealed_store {
 namespace {
 
 // While the witness is away: how soon it is asked again, so that readiness comes back without traffic.
 constexpr std::chrono::milliseconds kRetry{250};
+constexpr std::size_t kCompany = 8;  // waiters of one record that make a pause after it worth its while
+constexpr std::chrono::milliseconds kPauseMax{2};
 
 }  // namespace
 
 WitnessThread::WitnessThread(HeadWitness& witness, const StoreOptions& options, const State& state,
-                             const Head& recorded)
+                             const Head& recorded, Busy busy)
     : witness_(witness),
       mode_(options.mode),
       interval_(options.interval.ms),
       state_(state),
+      busy_(std::move(busy)),
       recorded_seq_(recorded.seq),
       thread_([this] { run(); }) {}
 
@@ -23,6 +29,7 @@ void WitnessThread::await(Done done) {
   {
     const std::lock_guard lock(mutex_);
     waiting_.push_back(std::move(done));
+    busy_(true);
   }
   wake_.notify_one();
 }
@@ -42,6 +49,7 @@ std::optional<base::Error> WitnessThread::trouble() const {
 }
 
 void WitnessThread::run() {
+  base::name_thread("store-witness");
   for (;;) {
     std::vector<Done> waiters;
     bool last = false;
@@ -58,9 +66,22 @@ void WitnessThread::run() {
       waiters.swap(waiting_);
       last = stopping_ && waiters.empty();
     }
+    const auto waited = waiters.size();
+    const auto begun = std::chrono::steady_clock::now();
     record_for(std::move(waiters));
     if (last) return;
+    if (waited >= kCompany) breathe(std::chrono::steady_clock::now() - begun);
+    const std::lock_guard lock(mutex_);
+    if (waiting_.empty()) busy_(false);
   }
+}
+
+// While many wait, a record is followed by a pause as long as itself: those who come in it ride the next one
+// together, which takes a whole core of a module such as SoftHSM2 otherwise, for a few heads at a time.
+void WitnessThread::breathe(std::chrono::steady_clock::duration record) {
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, std::min<std::chrono::steady_clock::duration>(record, kPauseMax),
+                 [this] { return stopping_; });
 }
 
 void WitnessThread::record_for(std::vector<Done> waiters) {

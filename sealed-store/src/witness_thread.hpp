@@ -21,7 +21,12 @@ class WitnessThread {
  public:
   using Done = std::function<void(base::Result<void>)>;
 
-  WitnessThread(HeadWitness& witness, const StoreOptions& options, const State& state, const Head& recorded);
+  // Told with a lock held, whenever it changes: whether a waiter of now would wait for another's record
+  // first.
+  using Busy = std::function<void(bool)>;
+
+  WitnessThread(HeadWitness& witness, const StoreOptions& options, const State& state, const Head& recorded,
+                Busy busy);
   ~WitnessThread() { stop(); }
 
   // The head in memory is already what the waiter wants recorded. Errc::not_witnessed or Errc::fenced else.
@@ -34,6 +39,7 @@ class WitnessThread {
 
  private:
   void run();
+  void breathe(std::chrono::steady_clock::duration record);
   void record_for(std::vector<Done> waiters);
   base::Result<void> record();
 
@@ -41,6 +47,7 @@ class WitnessThread {
   const WitnessMode mode_;
   const std::chrono::milliseconds interval_;
   const State& state_;
+  const Busy busy_;
   std::atomic<std::uint64_t> recorded_seq_;  // written by the witness thread
 
   mutable std::mutex mutex_;

@@ -1,6 +1,6 @@
 // A ceremony's keys on three real tokens: made on the first, proven on the second, restored onto a third from
-// the file; equal check values, one store that each of them opens, and an appliance that starts on the
-// restored one.
+// the file; equal check values, one store that each of them opens, a backup of it that the restored one
+// checks whole, and an appliance that starts on it.
 #include <gtest/gtest.h>
 
 #include <appliance/assembly.hpp>
@@ -9,6 +9,7 @@
 #include <sealed_store/store_copy.hpp>
 #include <support/softhsm_fixture.hpp>
 
+#include "backup.hpp"
 #include "parts.hpp"
 
 namespace sigillo::appliance {
@@ -60,6 +61,21 @@ class KeyRestore : public ::testing::Test {
     return out;
   }
 
+  // Everything of the backup, by a token that has never seen the store.
+  static void expect_intact(const std::filesystem::path& folder, hsm::Token& token) {
+    const auto manifest = read_manifest(folder);
+    ASSERT_GOOD(manifest);
+    const auto files = check_files(folder, *manifest, ledger_keys(*KeyRegister::read(token)), {});
+    ASSERT_GOOD(files);
+    EXPECT_TRUE(files->intact()) << files->detail;
+    const auto keys = check_keys(manifest->manifest, token);
+    ASSERT_GOOD(keys);
+    EXPECT_TRUE(keys->intact()) << keys->detail;
+    const auto store = check_store(folder, manifest->manifest, token, {});
+    ASSERT_GOOD(store);
+    EXPECT_TRUE(store->intact()) << store->detail;
+  }
+
   std::filesystem::path folder_;
   base::Secret wrapping_{hsm::kWrappingKeyBytes};
   const base::SystemClock clock_;
@@ -91,6 +107,12 @@ TEST_F(KeyRestore, ATokenThatIsLostComesBackFromItsBackup) {
     states = encode(*KeyRegister::read(*first));
     ASSERT_GOOD(found_store(config("first"), *first, {}, officers(), clock_));
   }
+  const auto folder = folder_ / "backup";
+  {
+    const auto opened = Assembly::open(config("first"), testing::user_pin(), clock_);
+    ASSERT_GOOD(opened);
+    ASSERT_GOOD(make_backup((*opened)->parts(), folder, [](auto, auto, auto) { return true; }));
+  }
   const auto third = make("third");
   ASSERT_GOOD(
       restore_keys(*third, {*parse_backup(file, wrapping_)}, wrapping_, *parse_register(states), kNow));
@@ -106,6 +128,7 @@ TEST_F(KeyRestore, ATokenThatIsLostComesBackFromItsBackup) {
   ASSERT_GOOD(keys);
   EXPECT_TRUE(*sealed_store::opens_with(config("first").store.path, keys->page_key))
       << "the store of the lost token opens with the restored one's key";
+  expect_intact(folder, *third);
   ASSERT_GOOD(found_store(config("third"), *third, {}, officers(), clock_));
 }
 

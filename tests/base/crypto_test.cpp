@@ -1,9 +1,11 @@
 // Known answers of the standards; and that what was altered does not open.
 #include <base/crypto.hpp>
+#include <base/hmac_key.hpp>
 
 #include <gtest/gtest.h>
 
 #include <set>
+#include <thread>
 
 namespace sigillo::base {
 namespace {
@@ -27,6 +29,19 @@ TEST(Crypto, HmacIsThatOfRfc4231) {
   EXPECT_EQ(to_hex(hmac_sha256(Secret(Bytes(131, 0xaa)),
                                {view("Test Using Larger Than Block-Size Key - Hash Key First")})),
             "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
+TEST(Crypto, AnHmacKeyGivesTheSameForEveryMessageFromEveryThread) {
+  const HmacKey key(Secret(view("Jefe")));
+  const auto ask = [&key] {
+    for (int n = 0; n < 500; ++n) {
+      const Bytes message(static_cast<std::size_t>(n), 0x5a);
+      ASSERT_EQ(key({message, view("!")}), hmac_sha256(Secret(view("Jefe")), {message, view("!")}));
+    }
+  };
+  std::thread other(ask);
+  ask();
+  other.join();
 }
 
 TEST(Crypto, HkdfIsThatOfRfc5869) {

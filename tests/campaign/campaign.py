@@ -275,6 +275,58 @@ class Campaign:
         self.books.count("power cuts")
         return self.start("a power cut in the middle of a write")
 
+    def checkpoint_cut(self):
+        """A power cut while the WAL is written into the main file, or while its beginning is written anew after that.
+
+        Of the pages since the last sync of the main file any part is on the disk, whole or by sectors, and the WAL, which was
+        synced before, is there; or all of the main file is, and of what was written over the WAL's beginning any part.
+        """
+        from powercut import any_part, generation, salts
+        self.guess_a_while(1, 10)
+        loaded = self.dice.random() < 0.5 and self.fill_the_wal()
+        quiet = self.files()
+        self.killed_at_a_sync(loaded)
+        main, wal = (self.files()[name] or b"" for name in FILES)
+        old_main, old_wal = (quiet[name] or b"" for name in FILES)
+        if wal and salts(wal) == salts(old_wal) and main != old_main:
+            self.books.count("power cuts in a checkpoint")
+            self.books.count("pages lost and torn", any_part(main, old_main, PAGE, self.dice, put=lambda kept: self.put({FILES[0]: kept, FILES[1]: wal})))
+        elif wal and salts(wal)[0] == salts(old_wal)[0] + 1 and generation(wal).commits <= 1:
+            # Its first frames since the reset, over what stood there: synced is the main file, and the rest is not.
+            self.books.count("power cuts over a WAL that begins anew")
+            written = min(generation(wal).size, len(old_wal))
+            any_part(wal[:written], old_wal[:written], 512, self.dice, put=lambda kept: self.put({FILES[0]: main, FILES[1]: kept + wal[written:]}))
+        else:
+            self.books.count("power cuts beside a checkpoint")
+        self.books.count("power cuts")
+        return self.start("a power cut in a checkpoint")
+
+    def fill_the_wal(self):
+        """Until the next commits make a checkpoint; False where that takes too long."""
+        from clients import Holders
+        guessers, deadline = Holders(self, [self.appliance], workers=8), time.monotonic() + 20
+        wal = self.store / FILES[1]
+        while wal.stat().st_size < 1_950 * (PAGE + 24) and time.monotonic() < deadline and guessers.alive():
+            time.sleep(0.005)
+        guessers.end()
+        filled = wal.stat().st_size >= 1_950 * (PAGE + 24)
+        self.books.count("WALs filled", filled)
+        return filled
+
+    def killed_at_a_sync(self, loaded):
+        """One of the next syncs is the last thing that it wants: under guesses, or at a stop, which ends with a checkpoint."""
+        from clients import Guessers
+        from control import KILL
+        self.faults.arm("disk.sync", KILL, at=self.dice.randint(1, 150) if loaded else self.dice.choice((1, 2, 3, 3, 3, 4)))
+        if loaded:
+            guessers = Guessers(self, [self.appliance])
+            self.wait_for(1_000_000, guessers, 20)
+            self.kill()
+            guessers.end()
+        else:
+            self.appliance.process.terminate()
+            self.appliance.process.wait()
+
     def rolled_back(self):
         """The files are copied, guesses follow, the copy or a part of it is put back: refused, or not older at all."""
         if self.dice.random() < 0.5:
@@ -357,9 +409,9 @@ class Campaign:
         old = self.files()
         self.fresh_subjects()
         self.guess_a_while(2, 12)
+        before, anchors = self.books.evaluated(), self.faults.calls("C_CopyObject")
         true = self.files()
         rename = self.dice.random() < 0.5
-        before = self.books.evaluated()
         if rename:
             aside = self.appliance.root / "aside"
             shutil.rmtree(aside, ignore_errors=True)
@@ -376,8 +428,9 @@ class Campaign:
         self.wait_for(self.dice.randint(1, 10), guessers, 1)
         self.kill()
         guessers.end()
-        if self.books.evaluated() > before and not rename:
-            self.books.count("answered on exchanged files")  # by what it has in memory: the books say whether it was the truth
+        if not rename and (self.books.evaluated() > before or self.faults.calls("C_CopyObject") > anchors):
+            # By what it has in memory, and the anchor with it: the books say whether it was the truth, and no file is it any more.
+            self.books.count("went on in exchanged files")
             return self.move_out()
         if rename:  # it may have gone on in the files it has open
             true = {name: (aside / name).read_bytes() if (aside / name).exists() else None for name in FILES}
@@ -454,7 +507,7 @@ class Campaign:
 
     def events(self):
         return {"killed_at_random": 5, "killed_at_a_step": 8, "hsm_fails": 6, "hsm_hangs": 2, "hsm_goes": 3, "disk_fails": 5,
-                "disk_fails_and_it_is_killed": 3, "clock_jumps": 2, "power_cut": 4, "rolled_back": 4, "one_old_page": 2,
+                "disk_fails_and_it_is_killed": 3, "clock_jumps": 2, "power_cut": 4, "checkpoint_cut": 4, "rolled_back": 4, "one_old_page": 2,
                 "files_exchanged_while_it_runs": 2, "run_twice": 1}
 
     def weights(self, only):

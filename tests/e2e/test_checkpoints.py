@@ -205,6 +205,7 @@ def test_how_full_the_disk_is_and_what_memory_grows_with_are_metrics(tmp_path):
         happen(appliance)
         assert 0 < metric(appliance, "sigillo_store_disk_used_ratio") <= 1
         assert metric(appliance, "sigillo_counters") == 1
+        assert metric(appliance, "sigillo_store_stale") == 0
         assert metric(appliance, "sigillo_ledger_entries") > metric(appliance, "sigillo_ledger_base") == 0
     finally:
         appliance.discard()

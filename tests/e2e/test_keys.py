@@ -164,3 +164,26 @@ def test_a_reseal_that_is_killed_goes_on_after_the_start(appliance, citizens, to
 
 def test_one_officer_does_not_rotate(appliance):
     assert appliance.ask("keys", "rotate", "receipt", *appliance.officers("anna"), check=False)[0] == 1
+
+
+def test_uses_of_the_record_key_are_counted_over_a_kill(appliances, town):
+    made = appliances()
+
+    def uses():
+        listed = made.ask("keys", "list")[1]["keys"]
+        assert all(("uses" in key) == (key["use"] == "record") for key in listed)
+        return next(key["uses"] for key in listed if key["kid"] == "record-v1")
+
+    before = uses()
+    made.active(town.citizen())
+    used = uses()
+    assert used > before
+    made.kill9()
+    made.start()
+    assert used <= uses() <= used + 2**18 + 1000
+    assert b"USES" in made.sigillo("keys", "list", "--config", str(made.configuration)).stdout
+    before = uses()
+    made.restart()
+    assert before <= uses() < before + 2**18
+    made.act("keys", "rotate", "record")
+    assert uses() > 0

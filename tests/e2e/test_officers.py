@@ -121,7 +121,9 @@ def test_what_is_no_act_of_two_changes_nothing(appliance):
     of_bruno = appliance.directory / "officers" / "bruno"
     refused(appliance, anna + ["--officer", f"anna2={of_bruno}.key", "--password-file", f"{of_bruno}.password"], "not enrolled")
     wrong_key = ["--officer", f"bruno={appliance.directory}/officers/anna.key", "--password-file", anna[3]]
-    refused(appliance, anna + wrong_key, "does not hold")
+    refused(appliance, anna + wrong_key, "one key under two names")
+    strangers_key = ["--officer", f"bruno={appliance.root}/keys/stranger.key", "--password-file", str(password)]
+    refused(appliance, anna + strangers_key, "does not hold")
     refused(appliance, anna + bruno[:2] + ["--password-file", anna[3]], "password does not open")
 
 

@@ -4,12 +4,14 @@
 // once, a bound of sessions, outages, dead sessions, the flags of a PIN that is nearly locked.
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <array>
-#include <condition_variable>
+#include <chrono>
 #include <cstdlib>
 #include <map>
 #include <mutex>
 #include <type_traits>
+#include <vector>
 
 #include <p11-kit/pkcs11.h>
 
@@ -65,28 +67,34 @@ std::mutex& inside() {
   return mutex;
 }
 
-// The device of a network HSM: so many calls at once, each so long.
+// The device of a network HSM: so many calls at once, each so long; who finds all places taken waits for the
+// first that becomes free. Places are given by time and not by waking each other up: a device that has work
+// does not stand still until a thread of its caller's is scheduled.
 class Device {
  public:
-  void enter() {
-    std::unique_lock lock(mutex_);
-    const auto room = [&] { return block().parallel == 0 || now_ < block().parallel; };
-    free_.wait(lock, room);
-    block().in_device = ++now_;
-    if (now_ > block().in_device_max) block().in_device_max = now_;
-    lock.unlock();
-    if (const auto latency = block().latency_us.load(); latency != 0) sigillo::fault::pause_us(latency);
-  }
-  void leave() {
-    const std::lock_guard lock(mutex_);
-    block().in_device = --now_;
-    free_.notify_one();
+  void pass() {
+    using Clock = std::chrono::steady_clock;
+    const std::chrono::microseconds latency(block().latency_us.load());
+    if (latency.count() == 0) return;
+    Clock::time_point done;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto now = Clock::now();
+      places_.resize(std::max<std::size_t>(block().parallel, 1), now);
+      const auto first = std::ranges::min_element(places_);
+      done = (block().parallel == 0 ? now : std::max(now, *first)) + latency;
+      *first = done;
+      const auto busy =
+          static_cast<std::uint64_t>(std::ranges::count_if(places_, [now](auto end) { return end > now; }));
+      block().in_device = busy;
+      if (busy > block().in_device_max) block().in_device_max = busy;
+    }
+    sigillo::fault::wait_until(done);
   }
 
  private:
   std::mutex mutex_;
-  std::condition_variable free_;
-  std::uint64_t now_ = 0;
+  std::vector<std::chrono::steady_clock::time_point> places_;  // when each is free
 };
 Device& device() {
   static Device instance;
@@ -203,9 +211,8 @@ CK_RV pass(const CallPoint& point, F function, First first, Rest... rest) {
     if (const CK_RV rv = sessions().check(first); rv != CKR_OK) return rv;
   }
   constexpr bool over_the_line = kKind == Kind::on || kCall == Call::open_session;
-  if constexpr (over_the_line) device().enter();
+  if constexpr (over_the_line) device().pass();
   const CK_RV rv = ask<kCall>(function, first, rest...);
-  if constexpr (over_the_line) device().leave();
   if (verdict.action == Action::kill_after) sigillo::fault::die();
   return verdict.action == Action::fail_after ? verdict.code : rv;
 }

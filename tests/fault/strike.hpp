@@ -2,6 +2,8 @@
 // rule: any thread. Without a control file nothing ever strikes.
 #pragma once
 
+#include <chrono>
+
 #include "control.hpp"
 
 namespace sigillo::fault {
@@ -29,7 +31,8 @@ class CallPoint {
   std::atomic<std::uint64_t>* calls_;
 };
 
-[[noreturn]] void die();          // SIGKILL to the own process
+[[noreturn]] void die();                                      // SIGKILL to the own process
+void wait_until(std::chrono::steady_clock::time_point when);  // to the microsecond, as far as the machine can
 void pause_us(std::uint64_t us);  // what a device's latency, a hang, and waiting across processes are made of
 
 }  // namespace sigillo::fault

@@ -11,6 +11,10 @@
  * complete for a process that has just opened the token. No later list is believed: SoftHSM2's misses what another
  * process made (tests/hsm/two_processes_test.cpp).
  *
+ * With RESTORE, two officers may restore at any start whatever store there is, be it behind or beside: a candidate is made of
+ * it, in which the subject is locked (a count of LIMIT), and taken over like any other. That its file is put in place before the
+ * anchor moves, or after, is no variable: a disk may hold any store at any start.
+ *
  * run.py checks the model as it stands, and that each exchange of two steps is found out; see MUTANTS there.
  */
 #ifndef LIMIT
@@ -178,6 +182,9 @@ inline compare() { evaluated++; printf("copy %d compares\n", me); assert(evaluat
 proctype copy(bit me) {
   byte i, j, newest, top, my_epoch, memory, unseen = NONE;
   bit ok;
+#ifdef RESTORE_MARKS_LATER
+  bit late;
+#endif
 
 off:
   atomic {
@@ -199,7 +206,23 @@ off:
     memory = 0;
     do :: memory + 1 < nodes -> memory++ :: break od;
 #ifndef EPOCH_FIRST
+#ifdef RESTORE
+    if
+    :: line[memory] & (1 << newest)
+    :: nodes < NODES && me == 0 && up == 1 ->  /* the appliance is stopped; officers are in one place */
+      printf("copy %d restores a store of head %d\n", me, memory);
+#if defined(RESTORE_UNMARKED)
+      append(charges[memory])
+#elif defined(RESTORE_MARKS_LATER)
+      late = true
+#else
+      append(LIMIT)
+#endif
+    :: !(line[memory] & (1 << newest)) -> goto killed
+    fi;
+#else
     if :: !(line[memory] & (1 << newest)) -> goto killed :: else fi;
+#endif
 #endif
     printf("copy %d opens a store of head %d\n", me, memory);
 #ifndef NO_CLAIM
@@ -222,6 +245,10 @@ off:
   if :: !(line[memory] & (1 << newest)) -> goto killed :: else fi;
 #endif
   newest = 0; top = 0; mine[me] = NONE;
+#ifdef RESTORE_MARKS_LATER
+  if :: late -> STEP( nodes < NODES; append(LIMIT) ); RECORD :: else fi;
+  late = false;
+#endif
 
 serving:
   /* A guess. The guard in memory says whether there is one left. That the disk is still ours, check_head() finds at the
@@ -247,6 +274,9 @@ killed:
   atomic {
     i = 0; j = 0; ok = 0; coin[me] = NONE; draft[me] = NONE; mine[me] = NONE; found[me] = 0; missed[me] = false;
     newest = 0; top = 0; my_epoch = 0; memory = 0; alone[me] = false; up--;
+#ifdef RESTORE_MARKS_LATER
+    late = false;
+#endif
     printf("copy %d is down\n", me)
   }
   goto off

@@ -52,6 +52,35 @@ class Unit(unittest.TestCase):
         self.assertEqual(parser.sections(), ["Unit", "Service", "Install"])
 
 
+class Backup(unittest.TestCase):
+    """The unit and timer of backups: read without a line that systemd would skip, and of a command that there is."""
+
+    def read(self, name):
+        parser = configparser.ConfigParser(strict=False, interpolation=None)
+        parser.optionxform = str
+        parser.read(SOURCE / "packaging" / "systemd" / name)
+        return parser
+
+    def test_the_timer_starts_what_the_unit_does_as_the_appliances_user(self):
+        unit, timer = self.read("sigillo-backup.service"), self.read("sigillo-backup.timer")
+        self.assertEqual((unit.sections(), timer.sections()), (["Unit", "Service"], ["Unit", "Timer", "Install"]))
+        self.assertTrue(timer["Timer"]["OnCalendar"])
+        self.assertEqual(unit["Service"]["User"], re.search(r"^User=(.*)$", (SOURCE / "packaging/systemd/sigillod.service").read_text(),
+                                                            re.MULTILINE).group(1))
+        words = re.search(r"/usr/bin/sigillo (backup create) .*", unit["Service"]["ExecStart"])
+        usage = subprocess.run([BIN / "sigillo", *words.group(1).split(), "--help"], capture_output=True, text=True, check=True).stdout
+        for option in re.findall(r"--[a-z-]+", words.group(0)):
+            self.assertIn(option, usage)
+
+    @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd-analyze is not on this machine")
+    def test_systemd_scores_it_at_most_two(self):
+        done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager",
+                               str(SOURCE / "packaging" / "systemd" / "sigillo-backup.service")], capture_output=True, text=True, timeout=60,
+                              check=False, env=os.environ | {"LC_ALL": "C.UTF-8"})
+        score = float(re.search(r"Overall exposure level for sigillo-backup.service: ([\d.]+)", done.stdout).group(1))
+        self.assertLessEqual(score, MOST, done.stdout)
+
+
 class Process(unittest.TestCase):
     def setUp(self):
         self.temporary = tempfile.TemporaryDirectory()

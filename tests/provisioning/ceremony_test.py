@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import unittest
+from unittest import mock
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from room import ALPHABET, People, Room, combine, value_of  # noqa: E402
@@ -24,6 +25,9 @@ OFFICERS = {"anna": "Anna Galli", "bruno": "Bruno Conti"}
 CUSTODIANS = ["Giulia Bianchi", "Nicolò D'Amico", "Chiara Esposito", "Luca Ferrari", "Zoë Dell'Acqua"]
 PASSWORDS = {"Anna Galli": "correct horse Anna", "Bruno Conti": "battery staple Bruno"}
 SO_PIN = "set-up-of-the-day"
+REQUEST = {"subject": "RSSMRA85T10A562S",
+           "contacts": {"mobile": "+393331234567", "postal": {"name": "Mario Rossi", "street": "Via Garibaldi 1", "postcode": "00153",
+                                                              "city": "Roma", "province": "RM", "country": "IT"}}}
 STEPS = ["machine", "people", "officers", "token", "shares", "so-pin", "keys", "backup-shares", "backup", "certificates",
          "store", "checkpoint", "complete"]
 
@@ -32,7 +36,9 @@ def plan_text(folder, threshold=3, count=5, **changes):
     values = {"appliance": "inps-prova-1", "allow": "true", "module": MODULE, "listen": "127.0.0.1:8443",
               "monitor": "127.0.0.1:9464", **changes}
     names = ", ".join(f'"{name}"' for name in CUSTODIANS[:count])
-    officers = "\n".join(f'{id} = "{name}"' for id, name in OFFICERS.items())
+    keys = values.get("keys", {})
+    officers = "\n".join(f'{id} = {{ name = "{name}", key = "{keys[id]}" }}' if id in keys else f'{id} = "{name}"'
+                         for id, name in OFFICERS.items())
     return (f'appliance = "{values["appliance"]}"\nfolder = "{folder}"\n[hsm]\nmodule = "{values["module"]}"\n'
             f'allow_test_module = {values["allow"]}\n[server]\nlisten = "{values["listen"]}"\nmonitor = "{values["monitor"]}"\n'
             f'names = ["localhost", "127.0.0.1"]\n[custodians]\nthreshold = {threshold}\nnames = [{names}]\n'
@@ -223,16 +229,162 @@ class Serving(Ceremony):
         self.enrol("portal", "portal", False)
         self.enrol("courier-sms", "acme", True)
         self.enrol("courier-post", "poste", True)
-        status, answer = self.call("portal", "POST", "/v1/credentials", {
-            "subject": "RSSMRA85T10A562S",
-            "contacts": {"mobile": "+393331234567", "postal": {
-                "name": "Mario Rossi", "street": "Via Garibaldi 1", "postcode": "00153", "city": "Roma", "province": "RM",
-                "country": "IT"}}})
+        status, answer = self.call("portal", "POST", "/v1/credentials", REQUEST)
         self.assertEqual(status, 201, answer)
         secrets = [combine([paper(1), paper(2), paper(3)]), *(row for n in range(1, 6) for row in paper(n)), *PASSWORDS.values()]
         self.assert_nowhere(secrets, "".join(log))
         daemon.terminate()
         self.assertEqual(daemon.wait(), 0)
+
+
+class Brought(Ceremony):
+    """An officer's key is in a token of the officer's own: SoftHSM2 again, in a folder that the ceremony knows nothing of."""
+
+    def card(self, label, pin):
+        folder = os.path.join(self.base, label)
+        os.makedirs(f"{folder}/tokens")
+        with open(f"{folder}/softhsm2.conf", "w", encoding="utf-8") as file:
+            file.write(f"directories.tokendir = {folder}/tokens\nobjectstore.backend = file\nlog.level = ERROR\n")
+        with mock.patch.dict(os.environ, SOFTHSM2_CONF=f"{folder}/softhsm2.conf"):
+            run = lambda *words: subprocess.run(words, check=True, capture_output=True)  # noqa: E731
+            run("softhsm2-util", "--init-token", "--free", "--label", "bruno", "--pin", pin, "--so-pin", "so-of-the-card")
+            run("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", f"{folder}/key.pem")
+            run("softhsm2-util", "--import", f"{folder}/key.pem", "--token", "bruno", "--label", "sign", "--id", "01", "--pin", pin)
+        return f"{folder}/softhsm2.conf"
+
+    def test_an_officer_brings_a_key_in_a_token_and_signs_with_it(self):
+        card, other = self.card("card", "bruno-1506"), self.card("other", "other-1506")
+        self.write_plan(2, 2, keys={"bruno": f"pkcs11:token=bruno;object=sign?module-path={MODULE}"})
+        people = self.people()
+        people.token_pin = "bruno-1506"
+        with mock.patch.dict(os.environ, SOFTHSM2_CONF=card):
+            room = self.room()
+            self.assertTrue(people.play(room, until=r'PIN of the token "bruno" > $'))
+            room.type("not-the-pin")
+            room.expect(r"!! The token .bruno.: the token refused its PIN.*Shall it be tried again\? \(yes or no\) > $")
+            room.type("yes")
+            self.assertTrue(people.play(room, until=r"Step 14 of 14"))
+            room.lose()
+        # Another token is put in, with another key under the same name.
+        people.token_pin = "other-1506"
+        with mock.patch.dict(os.environ, SOFTHSM2_CONF=other):
+            room = self.room()
+            self.assertTrue(people.play(room, until=r"!! Not signed: that is\s+another\s+key.*Shall it be tried again\? \(yes or no\) > $"))
+            room.type("no")
+            self.assertEqual(room.wait(), 1)
+        people.token_pin = "bruno-1506"
+        with mock.patch.dict(os.environ, SOFTHSM2_CONF=card):
+            self.finish(self.room(), people)
+        self.assert_verified()
+        self.assertFalse(os.path.exists(f"{self.folder}/officers/bruno.key"))
+        with open(f"{self.folder}/officers/bruno.pub", encoding="utf-8") as file:
+            self.assertIn("PUBLIC KEY", file.read())
+        self.assert_nowhere(["bruno-1506", "other-1506", "not-the-pin"], room.said)
+
+    def test_a_plan_with_a_uri_that_is_none_or_has_a_pin_is_refused(self):
+        for key, why in ((f"pkcs11:token=b;object=s?module-path={MODULE}&pin-value=1234", "does not belong"),
+                         (f"pkcs11:token=b;object=s?module-path={MODULE}&pin-source=file:/pin", "pin-source"),
+                         ("pkcs11:token=b;object=s", "module-path"), ("bruno.key", "no PKCS#11 URI")):
+            self.write_plan(2, 2, keys={"bruno": key})
+            done = self.sigillo("ceremony", "--dry-run", "--plan", self.plan)
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn(why, done.stderr)
+            self.assertNotIn("1234", done.stderr)
+
+
+class ByThePage(Ceremony):
+    """docs/CEREMONY.md, literally: its plan, corrected for this machine, and its commands one by one, typed at a terminal."""
+
+    def by_the_page(self, text):
+        for there, here in (("/srv/sigillo", self.folder), ("/usr/lib/vendor/card.so", MODULE), ("/usr/lib/vendor/libpkcs11.so", MODULE),
+                            ("0.0.0.0:8443", f"127.0.0.1:{self.port}"), ("127.0.0.1:9464", f"127.0.0.1:{self.monitor}"),
+                            ("pin.example.it", "localhost"), ("192.0.2.10", "127.0.0.1")):
+            text = text.replace(there, here)
+        return text
+
+    def run_line(self, line, people, code=0):
+        """Types what is asked for; gives what was said."""
+        room = Room(["/bin/sh", "-c", line])
+        shares = iter([self.custodian] if "--share" in line else [])
+        while True:
+            index, match = room.expect(r"in one line: $", r"Password of the key of (\w+): $", r'PIN of the token "bruno" of bruno: $')
+            if index is None:
+                break
+            room.type([lambda: " ".join(people.papers.of("AUTHORISATION", next(shares))), lambda: PASSWORDS[OFFICERS[match.group(1)]],
+                       lambda: people.token_pin][index]())
+        # Opened, and perhaps not ready yet for an instant: 1.
+        self.assertIn(room.wait(), (0, 1) if code is None else (code,), (line, room.said))
+        return room.said
+
+    def test_the_ceremony_by_the_text_of_the_page_alone(self):
+        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        with open(f"{root}/docs/CEREMONY.md", encoding="utf-8") as file:
+            page = file.read()
+        plan = re.search(r"```toml\n(.*?)```", page, re.S).group(1)
+        blocks = [self.by_the_page(block).splitlines() for block in self.blocks_of(page)] if self.take_ports() else []
+        with open(self.plan, "w", encoding="utf-8") as file:
+            file.write(self.by_the_page(plan).replace("[hsm]", "[hsm]\nallow_test_module = true"))
+        card = Brought.card(self, "card", "bruno-1506")
+        people = self.people()
+        people.token_pin = "bruno-1506"
+        before = os.getcwd()
+        self.addCleanup(os.chdir, before)
+        os.chdir(self.base)
+        with mock.patch.dict(os.environ, SOFTHSM2_CONF=card, PATH=f"{BIN}:{os.environ['PATH']}"):
+            self.run_line("sigillo ceremony --example-plan > printed.toml", people)
+            with open("printed.toml", encoding="utf-8") as file:
+                self.assertEqual(file.read(), plan)
+            self.assertIn("Bruno Conti has signed", self.run_line("sigillo ceremony --plan plan.toml --dry-run", people))
+            room = Room(["/bin/sh", "-c", "sigillo ceremony --plan plan.toml"])
+            self.assertFalse(people.play(room))
+            self.assertEqual(room.wait(), 0, room.said[-2000:])
+            custodians = iter((2, 5, 3))
+            for line in [line for block in blocks for line in block]:
+                if line.endswith("&"):
+                    self.serve(line)
+                    continue
+                if line.startswith("sigillo status"):
+                    while "and ready" not in self.run_line(line, people, None):
+                        pass  # until the housekeeping's next look
+                elif "--share" not in line:
+                    self.run_line(line.replace("umask 077", "true"), people)
+                if "--share" not in line:
+                    continue
+                self.custodian = next(custodians)
+                if self.custodian == 5:  # the same custodian twice, and one too few
+                    self.custodian = 2
+                    self.assertIn("given already", self.run_line(line, people, 1))
+                    self.assertIn("sealed", self.run_line(line.replace("unseal --share", "status"), people, 2))
+                    self.custodian = 5
+                self.run_line(line, people, None if self.custodian == 3 else 2)
+            # One officer is not two, however often.
+            enrol = next(line for block in blocks for line in block if "portal portal" in line)
+            twice = re.sub(r'--officer "bruno=.*', "--officer anna=anna.key", enrol).replace("portal portal", "portal second").replace("portal.pem", "second.pem")
+            self.assertIn("by one officer twice", " ".join(self.run_line(twice, people, 1).split()))
+        status, answer = Serving.call(self, "portal", "POST", "/v1/credentials", REQUEST)
+        self.assertEqual(status, 201, answer)
+
+    @staticmethod
+    def blocks_of(page):
+        return re.findall(r"```commands\n(.*?)```", page, re.S)
+
+    def take_ports(self):
+        holders = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+        self.port, self.monitor = (holder.getsockname()[1] for holder in holders)
+        for holder in holders:
+            holder.close()
+        return True
+
+    def serve(self, line):
+        daemon = subprocess.Popen(line.removesuffix("&").split(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.PIPE, text=True)
+        self.addCleanup(daemon.stderr.close)
+        self.addCleanup(daemon.wait)
+        self.addCleanup(daemon.kill)
+        for said in daemon.stderr:
+            if " sealed" in said:
+                break
+        threading.Thread(target=daemon.stderr.read, daemon=True).start()
 
 
 class Interrupted(Ceremony):
@@ -285,9 +437,12 @@ class Interrupted(Ceremony):
             self.skipTest("minutes: python3 ceremony_test.py BIN --every-prompt")
         number = 0
         ended = False
+        card = Brought.card(self, "card", "bruno-1506")
         while not ended:
-            self.write_plan(2, 2)
+            self.write_plan(2, 2, keys={"bruno": f"pkcs11:token=bruno;object=sign?module-path={MODULE}"})
             people = self.people(custodians=(1, 2))
+            people.token_pin = "bruno-1506"
+            self.enterContext(mock.patch.dict(os.environ, SOFTHSM2_CONF=card))
             room = self.room()
             ended = not people.play(room, prompts=number)
             if not ended:
@@ -560,6 +715,13 @@ class Altered(Ceremony):
 
 
 class Rehearsed(Ceremony):
+    def test_asked_for_json_it_gives_json(self):
+        plan = self.sigillo("ceremony", "--example-plan")
+        as_json = json.loads(self.sigillo("ceremony", "--example-plan", "--format", "json").stdout)
+        self.assertEqual((as_json["schema"], as_json["plan"]), ("sigillo.ceremony-plan/1", plan.stdout))
+        refused = self.sigillo("ceremony", "--dry-run", "--format", "json")
+        self.assertEqual((refused.returncode, json.loads(refused.stdout)["schema"]), (1, "sigillo.error/1"))
+
     def test_the_dry_run_is_the_golden_file_and_the_script_of_the_documentation(self):
         root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
         done = self.sigillo("ceremony", "--dry-run")

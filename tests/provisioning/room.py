@@ -114,7 +114,7 @@ class People:
 
     PROMPTS = [
         (r"Shall this step be tried again now\? \(yes or no\) > $", lambda self, m: self.try_again()),
-        (r"\(yes or no\) > $", lambda self, m: "yes"),
+        (r"(?<!tried again now\? )(?<!be tried again\? )\(yes or no\) > $", lambda self, m: "yes"),
         (r"this screen is then cleared\. > $", lambda self, m: self.seen(m)),
         (r"Press Enter\. > $", lambda self, m: ""),
         (r"New password of ([^>\n]+) > $", lambda self, m: self.say(self.passwords[m.group(1)])),
@@ -122,12 +122,15 @@ class People:
         (r"Set-up PIN of the tokens > $", lambda self, m: self.say(self.so_pin)),
         (r"Type line (\d) from the paper > $", lambda self, m: self.papers.last[int(m.group(1)) - 1]),
         (r"Share (\d+), line (\d) > $", lambda self, m: self.row(int(m.group(1)), int(m.group(2)))),
+        (r'PIN of the token "[^"]+" > $', lambda self, m: self.token_pin),
+        (r"Shall it be tried again\? \(yes or no\) > $", lambda self, m: self.try_again()),
         (r"Password of ([^>\n]+), to sign > $", lambda self, m: self.passwords[m.group(1)]),
     ]
 
     def __init__(self, passwords, so_pin, custodians=(1, 2, 3)):
         self.passwords, self.so_pin, self.custodians = passwords, so_pin, list(custodians)
         self.papers = Papers()
+        self.token_pin = ""
         self.last = ""
         self.patient = 0  # how often a step may fail
         self.prompts = 0  # answered

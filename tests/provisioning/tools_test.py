@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import pathlib
+import re
+import resource
 import shutil
 import socket
 import subprocess
@@ -18,7 +20,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "fault"))
+from control import FAIL, Control  # noqa: E402
+
 BIN = None
+CKR_MECHANISM_INVALID = 0x70
 
 
 def free_port():
@@ -128,6 +134,69 @@ class Tools(unittest.TestCase):
         self.assertTrue(any("ended" in what for what in self.failures()))
         (self.folder / "server.pem").write_text("no certificate")
         self.assertTrue(any("no certificate in PEM" in what for what in self.failures()))
+
+    def set(self, line, text=None):
+        """The configuration with `KEY = ...` as `line` has it."""
+        key = line.split(" = ")[0]
+        self.config.write_text(re.sub(rf"(?m)^{key} = .*$", lambda _: line, text or self.config.read_text()))
+
+    def test_every_line_about_module_and_anchor_can_fail(self):
+        before = self.config.read_text()
+        self.set('module = "/usr/lib/no-such-module.so"')
+        said = self.failures(2)
+        self.assertTrue(any(what.startswith("module /usr/lib/no-such-module.so") for what in said), said)
+        self.assertTrue(any("the module is not there" in what for what in said), said)
+        loose = pathlib.Path(self.temporary.name) / "loose"
+        loose.mkdir()
+        shutil.copy(re.search(r'(?m)^module = "(.*)"', before).group(1), loose / "module.so")
+        (loose / "module.so").chmod(0o777)
+        self.set(f'module = "{loose}/module.so"', before)
+        self.assertTrue(any("module.so has mode 0777: others may write it" in what for what in self.failures(2)))
+        (loose / "module.so").write_text("no library")
+        (loose / "module.so").chmod(0o755)
+        self.assertTrue(any("the module cannot be loaded" in what for what in self.failures(2)))
+        self.config.write_text(before.replace("[store]", "[store]\nnode = 2"))
+        self.assertTrue(any("no anchor for node 2" in what for what in self.failures()))
+
+    def test_every_object_of_the_token_is_missed(self):
+        """Keys, their states and the anchor: SoftHSM2 keeps a file for each."""
+        said = set()
+        for path in sorted(self.folder.glob("token/*/*.object")):
+            if path.name == "token.object":
+                continue
+            content = path.read_bytes()
+            path.unlink()
+            done = self.sigillo("diagnose", "--config", self.config, "--format", "json")
+            said |= {f["what"] for f in json.loads(done.stdout)["findings"] if f["level"] == "failure"}
+            path.write_bytes(content)
+        for use in ("index", "verifier", "store", "receipt", "ledger", "tls", "ca"):
+            self.assertIn(f"sigillo.{use} is not in the token", said)
+        self.assertTrue(any("no anchor" in what for what in said), said)
+        self.assertEqual(self.failures(0), [])
+
+    def test_mechanisms_limits_and_the_clock_can_fail(self):
+        faults = Control(pathlib.Path(self.temporary.name) / "faults", BIN.parent / "fault")
+        before = self.config.read_text()
+        self.set(f'module = "{faults.module}"')
+        for number in (1, 2, 3):  # the mechanisms that are needed stand first
+            faults.arm("C_GetMechanismInfo", FAIL, CKR_MECHANISM_INVALID, at=number)
+        missing = [w for w in self.failures_with(faults.environment(disk=self.folder)) if w.startswith("mechanism ")]
+        self.assertTrue(missing and all("is missing" in what for what in missing), missing)
+        self.config.write_text(before)
+        faults.clear()
+        faults.block.clock_offset_ms = -3_600_000
+        behind = self.failures_with(faults.environment(disk=self.folder))
+        self.assertTrue(any(re.search(r"the clock is \d+ s behind the ledger", what) for what in behind), behind)
+        low = lambda: [resource.setrlimit(which, (n, n)) for which, n in ((resource.RLIMIT_MEMLOCK, 65536), (resource.RLIMIT_NOFILE, 256))]  # noqa: E731
+        done = subprocess.run([BIN / "sigillo", "diagnose", "--config", self.config, "--format", "json"], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=120, check=False, preexec_fn=low)
+        warned = [f["what"] for f in json.loads(done.stdout)["findings"] if f["level"] == "warning"]
+        self.assertTrue(any("may be locked" in what for what in warned) and any("only 256 files" in what for what in warned), warned)
+
+    def failures_with(self, environment):
+        done = subprocess.run([BIN / "sigillo", "diagnose", "--config", self.config, "--format", "json"], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=120, check=False, env=os.environ | environment)
+        return [f["what"] for f in json.loads(done.stdout)["findings"] if f["level"] == "failure"]
 
     def test_a_token_that_is_not_there(self):
         shutil.rmtree(self.folder / "token")

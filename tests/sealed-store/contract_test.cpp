@@ -202,6 +202,73 @@ TEST_P(StoreContract, what_is_due_comes_oldest_first_and_within_the_limit) {
   EXPECT_EQ((*due)[1].key, record_key(3));
   EXPECT_EQ((*due)[1].due.ms, 20);
   EXPECT_TRUE(store_->due(0, {50}, 9)->empty());
+  const auto rest = store_->due(3, {50}, 2, due->back());
+  ASSERT_EQ(rest->size(), 1u);
+  EXPECT_EQ(rest->front().key, record_key(1));
+  EXPECT_TRUE(store_->due(3, {50}, 2, rest->back())->empty());
+}
+
+TEST_P(StoreContract, records_whose_ids_are_alike_to_their_last_byte_are_kept_apart) {
+  const auto alike = [](std::uint8_t last, std::uint8_t table) {
+    auto put = put_of(7, std::to_string(last) + "/" + std::to_string(table), 3, last);
+    put.key.id[15] = last;
+    put.key.table = table;
+    return put;
+  };
+  constexpr std::uint8_t kAlike = 12;
+  Changes changes;
+  for (std::uint8_t i = 0; i < kAlike; ++i)
+    for (std::uint8_t table = 1; table <= 2; ++table) changes.puts.push_back(alike(i, table));
+  ASSERT_OK(base::sync_wait(store_->commit(std::move(changes))));
+  // One is taken away, one is changed, and the first comes back.
+  Changes more;
+  more.erases = {alike(3, 1).key, alike(5, 2).key};
+  more.puts = {alike(8, 1)};
+  more.puts[0].sealed = {1, 2, 3};
+  ASSERT_OK(base::sync_wait(store_->commit(std::move(more))));
+  Changes again;
+  again.puts = {alike(3, 1)};
+  ASSERT_OK(base::sync_wait(store_->commit(std::move(again))));
+  std::size_t there = 0;
+  for (std::uint8_t i = 0; i < kAlike; ++i) {
+    for (std::uint8_t table = 1; table <= 2; ++table) {
+      const auto wanted = alike(i, table);
+      const auto found = store_->read(wanted.key);
+      ASSERT_OK(found);
+      if (i == 5 && table == 2) {
+        EXPECT_FALSE(*found);
+        continue;
+      }
+      ASSERT_TRUE(*found) << int(i) << "/" << int(table);
+      EXPECT_EQ(base::text(**found), i == 8 && table == 1 ? "\1\2\3" : base::text(wanted.sealed));
+      ++there;
+    }
+  }
+  EXPECT_EQ(store_->due(3, {99}, 99)->size(), there);
+  std::set<RecordKey> seen;
+  std::optional<RecordKey> after;
+  for (;;) {
+    const auto part = store_->scan(after, 1);
+    ASSERT_OK(part);
+    if (part->empty()) break;
+    EXPECT_TRUE(seen.insert(part->front()).second);
+    after = part->front();
+  }
+  EXPECT_EQ(seen.size(), there);
+}
+
+TEST_P(StoreContract, what_is_due_at_one_moment_is_seen_once_each_in_parts) {
+  Changes changes;
+  for (std::uint8_t i = 0; i < 20; ++i) changes.puts.push_back(put_of(i, "x", 3, 30));
+  ASSERT_OK(base::sync_wait(store_->commit(std::move(changes))));
+  std::vector<DueRecord> seen;
+  for (;;) {
+    const auto part = store_->due(3, {30}, 3, seen.empty() ? std::nullopt : std::optional(seen.back()));
+    if (part->empty()) break;
+    seen.insert(seen.end(), part->begin(), part->end());
+  }
+  EXPECT_EQ(seen.size(), 20u);
+  EXPECT_TRUE(std::ranges::is_sorted(seen));
 }
 
 TEST_P(StoreContract, events_of_one_commit_stay_in_order_and_the_chain_holds) {
@@ -264,6 +331,30 @@ TEST_P(StoreContract, what_is_due_at_one_moment_is_found_by_it) {
   EXPECT_EQ(store_->due_at(3, {30})->size(), 2u);
   EXPECT_EQ(store_->due_at(3, {10})->front().key, record_key(2));
   EXPECT_TRUE(store_->due_at(3, {29})->empty());
+}
+
+TEST_P(StoreContract, the_members_of_a_queue_are_all_of_it_whenever_they_are_due) {
+  Changes changes;
+  changes.puts = {put_of(1, "a", 3, 30), put_of(2, "b", 3, -1), put_of(3, "c", 3, std::int64_t{1} << 60),
+                  put_of(4, "d", 4, 30), put_of(5, "e")};
+  ASSERT_OK(base::sync_wait(store_->commit(std::move(changes))));
+  const auto keys_of = [this] {
+    std::vector<RecordKey> out;
+    const auto members = store_->members(3);
+    for (const auto& one : *members) out.push_back(one.key);
+    return out;
+  };
+  EXPECT_EQ(keys_of(), (std::vector{record_key(2), record_key(1), record_key(3)}));
+  Changes next;
+  next.puts = {put_of(1, "later", 3, 90), put_of(2, "elsewhere", 4, 1), put_of(3, "nowhere"),
+               put_of(5, "in", 3, 1)};
+  ASSERT_OK(base::sync_wait(store_->commit(std::move(next))));
+  EXPECT_EQ(keys_of(), (std::vector{record_key(5), record_key(1)}));
+  Changes last;
+  last.erases = {record_key(1), record_key(5)};
+  ASSERT_OK(base::sync_wait(store_->commit(std::move(last))));
+  EXPECT_TRUE(keys_of().empty());
+  EXPECT_EQ(store_->members(4)->size(), 2u);
 }
 
 TEST_P(StoreContract, every_counter_is_in_the_block_of_its_subject) {

@@ -3,6 +3,8 @@
 // without a restart.
 #include <map>
 
+#include <sealed_store/store_file.hpp>
+
 #include "testing.hpp"
 #include "vfs_shim.hpp"
 
@@ -226,6 +228,37 @@ TEST_P(Faults, at_every_call_and_then_the_files_as_a_crash_leaves_them) {
     EXPECT_EQ(chain_of(**reopened), "holds");
     if (!fired || HasFailure()) break;
   }
+}
+
+// A backup's copy onto a disk that fails at its n-th call: it is not made and says why, and the store that it
+// is of goes on.
+TEST_P(Faults, at_every_call_of_a_copy_of_the_file) {
+  const auto& with = GetParam();
+  const auto at = fresh_copy();
+  auto opened = SqlCipherStore::open(at, keys(), witness_);
+  ASSERT_OK(opened);
+  const auto copy = folder_ / "copy.db";
+  for (std::uint64_t n = 1;; ++n) {
+    SCOPED_TRACE(std::string(with.name) + " at call " + std::to_string(n));
+    std::filesystem::remove(copy);
+    VfsShim::fail(with.call, n, with.fault, with.lasting);
+    const auto copied = copy_store_file(at.path, copy, keys().page_key, {});
+    const bool fired = VfsShim::fired();
+    VfsShim::repair();
+    if (!copied && with.fault == FileFault::full) {
+      EXPECT_TRUE(copied.error().is(FileErrc::no_space));
+    }
+    if (copied) {
+      const auto file = StoreFile::open(copy, keys());
+      ASSERT_OK(file);
+      EXPECT_OK((*file)->check({}));
+    } else {
+      EXPECT_TRUE(fired);
+    }
+    EXPECT_OK(put(**opened, 900, std::to_string(n)));
+    if (!fired || HasFailure()) break;
+  }
+  EXPECT_EQ(chain_of(**opened), "holds");
 }
 
 INSTANTIATE_TEST_SUITE_P(

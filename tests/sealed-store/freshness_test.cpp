@@ -1,7 +1,10 @@
 // Yesterday's bytes put back today, by someone who can write the files (and here even holds the page key):
 // whatever it is, a page, a row, a table, a file, the WAL, it is refused or is what was acknowledged; never
 // believed as it was.
+#include <unistd.h>
+
 #include <fstream>
+#include <functional>
 
 #include "database.hpp"
 #include "ledger_row.hpp"
@@ -31,6 +34,7 @@ class Freshness : public ::testing::Test {
   void SetUp() override {
     with_ = options(folder_ / "store.db");
     with_.fold_every = 15;
+    with_.snapshot = {0};  // every read looks at the file as it is
     auto opened = create_and_open(with_, witness_);
     ASSERT_OK(opened);
     store_ = std::move(*opened);
@@ -172,7 +176,8 @@ TEST_F(Freshness, one_old_row_put_back_while_stopped_is_stale_and_so_is_what_wou
   sql("CREATE TABLE IF NOT EXISTS copy AS SELECT * FROM record");
   ASSERT_OK(put(*store_, 3, "today"));
   stop();
-  sql("INSERT OR REPLACE INTO record(id, tbl, queue, due, sealed) SELECT id, tbl, queue, due, sealed FROM "
+  sql("INSERT OR REPLACE INTO record(place, id, tbl, queue, due, sealed) SELECT place, id, tbl, queue, due, "
+      "sealed FROM "
       "copy");
   ASSERT_OK(start());
   EXPECT_EQ(read(*store_, 3), "!302");
@@ -181,14 +186,77 @@ TEST_F(Freshness, one_old_row_put_back_while_stopped_is_stale_and_so_is_what_wou
   EXPECT_OK(put(*store_, 4, "others go on"));
 }
 
+TEST_F(Freshness, a_store_whose_rows_are_clustered_by_their_ids_is_taken_over_with_every_row) {
+  stop();
+  sql(kBeforeQueueParts);
+  sql("CREATE TABLE old(id BLOB NOT NULL, tbl INTEGER NOT NULL, queue INTEGER NOT NULL, due INTEGER NOT "
+      "NULL, "
+      "sealed BLOB NOT NULL, PRIMARY KEY(id, tbl)) WITHOUT ROWID;"
+      "INSERT INTO old SELECT id, tbl, queue, due, sealed FROM record; DROP TABLE record;"
+      "ALTER TABLE old RENAME TO record; CREATE INDEX record_due ON record(queue, due) WHERE queue <> 0;"
+      "UPDATE meta SET value=2 WHERE key=1");
+  ASSERT_OK(start());
+  EXPECT_EQ(refused_and_none_old(1, "yesterday"), 0U);
+  ASSERT_OK(put(*store_, 3, "today"));
+  EXPECT_EQ(read(*store_, 3), "today");
+}
+
 TEST_F(Freshness, one_old_row_put_back_while_running_is_stale) {
   sql("CREATE TABLE copy AS SELECT * FROM record");
   ASSERT_OK(put(*store_, 3, "today"));
   EXPECT_EQ(read(*store_, 3), "today");
-  sql("INSERT OR REPLACE INTO record(id, tbl, queue, due, sealed) SELECT id, tbl, queue, due, sealed FROM "
+  sql("INSERT OR REPLACE INTO record(place, id, tbl, queue, due, sealed) SELECT place, id, tbl, queue, due, "
+      "sealed FROM "
       "copy");
   EXPECT_EQ(read(*store_, 3), "!302");
   EXPECT_ERRC(put(*store_, 3, "over it"), Errc::stale);
+}
+
+// The log until a line has `last` in it.
+std::string log_until(std::string_view last, const std::function<void()>& work) {
+  int ends[2];
+  EXPECT_EQ(pipe(ends), 0);
+  const int terminal = dup(STDERR_FILENO);
+  dup2(ends[1], STDERR_FILENO);
+  work();
+  std::string log;
+  for (char c = 0; log.find(last) == std::string::npos && ::read(ends[0], &c, 1) == 1;) log += c;
+  dup2(terminal, STDERR_FILENO);
+  for (const int fd : {ends[0], ends[1], terminal}) close(fd);
+  return log;
+}
+
+TEST_F(Freshness, an_old_row_that_nobody_reads_is_found_after_the_start) {
+  with_.look_through = base::days(1);
+  sql("CREATE TABLE copy AS SELECT * FROM record");
+  write_all("today");
+  stop();
+  EXPECT_EQ(log_until("store.checked", [this] { ASSERT_OK(start()); }).find("store.stale"),
+            std::string::npos);
+  stop();
+  sql("INSERT OR REPLACE INTO record(place, id, tbl, queue, due, sealed) SELECT place, id, tbl, queue, due, "
+      "sealed FROM "
+      "copy WHERE rowid=1");
+  EXPECT_NE(log_until("store.checked", [this] { ASSERT_OK(start()); }).find("store.stale"),
+            std::string::npos);
+  EXPECT_EQ(refused_and_none_old(2, "today"), 1u);
+}
+
+TEST_F(Freshness, a_reader_in_a_snapshot_gives_what_was_acknowledged_last_and_nothing_older) {
+  stop();
+  with_.snapshot = base::seconds(3600);
+  ASSERT_OK(start());
+  EXPECT_EQ(read(*store_, 3).substr(0, 9), "yesterday");
+  sql("CREATE TABLE copy AS SELECT * FROM record");
+  ASSERT_OK(put(*store_, 3, "today"));
+  EXPECT_EQ(read(*store_, 3), "today");
+  sql("INSERT OR REPLACE INTO record(place, id, tbl, queue, due, sealed) SELECT place, id, tbl, queue, due, "
+      "sealed FROM "
+      "copy");
+  EXPECT_EQ(read(*store_, 3), "today");
+  ASSERT_OK(put(*store_, 4, "tomorrow"));
+  EXPECT_EQ(read(*store_, 4), "tomorrow");
+  EXPECT_EQ(read(*store_, 3), "!302");
 }
 
 TEST_F(Freshness, a_row_that_was_erased_does_not_come_back_and_one_taken_away_is_missed) {
@@ -197,7 +265,8 @@ TEST_F(Freshness, a_row_that_was_erased_does_not_come_back_and_one_taken_away_is
   changes.erases.push_back(record_key(3));
   ASSERT_OK(base::sync_wait(store_->commit(std::move(changes))));
   EXPECT_EQ(read(*store_, 3), "");
-  sql("INSERT OR IGNORE INTO record(id, tbl, queue, due, sealed) SELECT id, tbl, queue, due, sealed FROM "
+  sql("INSERT OR IGNORE INTO record(place, id, tbl, queue, due, sealed) SELECT place, id, tbl, queue, due, "
+      "sealed FROM "
       "copy");
   EXPECT_EQ(read(*store_, 3), "!302");
   EXPECT_EQ(read(*store_, 4).substr(0, 9), "yesterday");

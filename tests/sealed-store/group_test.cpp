@@ -166,6 +166,26 @@ TEST_F(Group, interval_mode_does_not_wait_and_records_at_the_interval_and_at_the
   EXPECT_EQ(witness_.recorded()->value().seq, 2u);
 }
 
+TEST_F(Group, interval_mode_waits_for_what_asks_to_be_anchored) {
+  auto with = options(folder_ / "anchored.db");
+  with.mode = WitnessMode::interval;
+  with.interval = base::hours(1);
+  store_.reset();
+  witness_.set(std::nullopt);
+  open(with);
+  ASSERT_OK(put(*store_, 1, "x"));
+  EXPECT_EQ(witness_.recorded()->value().seq, 0u);
+  Changes start{.puts = {{record_key(2), base::Bytes{1}}}, .anchored = true};
+  ASSERT_OK(base::sync_wait(store_->commit(std::move(start))));
+  EXPECT_EQ(witness_.recorded()->value().seq, 2u);
+  witness_.fail(Errc::unavailable);
+  Changes refused{.puts = {{record_key(3), base::Bytes{1}}}, .anchored = true};
+  const auto committed = base::sync_wait(store_->commit(std::move(refused)));
+  ASSERT_FALSE(committed);
+  EXPECT_TRUE(committed.error().is(Errc::not_witnessed));
+  witness_.fail(std::nullopt);
+}
+
 TEST_F(Group, the_ledger_is_read_from_outside_while_the_store_runs) {
   ASSERT_OK(put(*store_, 1, "x"));
   auto reader = LedgerReader::open(folder_ / "store.db", keys().page_key);

@@ -141,6 +141,7 @@ TEST_F(Prune, a_file_of_the_first_schema_opens_and_can_be_pruned) {
   {
     auto db = Database::open(with_.path, keys().page_key, Database::Access::write);
     ASSERT_OK(db);
+    ASSERT_OK(db->run(kBeforeQueueParts));
     ASSERT_OK(db->run("DROP TABLE ledger_base; UPDATE meta SET value=1 WHERE key=1"));
     auto change = db->prepare("UPDATE ledger SET entry=? WHERE seq=?");
     ASSERT_OK(change);

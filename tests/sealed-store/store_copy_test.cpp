@@ -64,6 +64,9 @@ TEST_F(StoreCopyTest, a_copy_has_everything_and_opens_with_the_new_keys_alone) {
 
 TEST_F(StoreCopyTest, what_changes_meanwhile_is_caught_up) {
   ReopenableStore store(filled(60));
+  Changes queued;
+  queued.puts = {put_of(201, "in", 9, 1), put_of(202, "in", 9, 2)};
+  ASSERT_OK(base::sync_wait(store.commit(std::move(queued))));
   auto copy = begin();
   ASSERT_OK(copy);
   ASSERT_OK((*copy)->catch_up({}));
@@ -71,9 +74,10 @@ TEST_F(StoreCopyTest, what_changes_meanwhile_is_caught_up) {
   ASSERT_OK(put(store, 500, "new"));
   Changes gone;
   gone.events.push_back(event(kChange, 6));
-  gone.erases.push_back(record_key(6));
+  gone.erases = {record_key(6), record_key(201)};
+  gone.puts = {put_of(203, "in", 9, 3)};
   ASSERT_OK(base::sync_wait(store.commit(std::move(gone))));
-  EXPECT_EQ(*(*copy)->catch_up({}), 3u);
+  EXPECT_EQ(*(*copy)->catch_up({}), 5u);
   ASSERT_OK(put(store, 7, "last"));
   const auto exchange = [&]() -> ReopenableStore::Opened {
     SIGILLO_CHECK((*copy)->finish());
@@ -85,6 +89,10 @@ TEST_F(StoreCopyTest, what_changes_meanwhile_is_caught_up) {
   EXPECT_EQ(read(store, 6), "");
   EXPECT_EQ(read(store, 7), "last");
   EXPECT_EQ(read(store, 8), "value 8");
+  const auto members = store.members(9);
+  ASSERT_OK(members);
+  ASSERT_EQ(members->size(), 2u);
+  EXPECT_EQ(members->back().key, record_key(203));
   EXPECT_EQ(chain_of(store), "holds");
 }
 

@@ -59,7 +59,7 @@ struct ServerOptions {
   appliance::AuditConfig audit = {};  // where checkpoints are pushed to, if anywhere
   Deadlines deadlines = {};
   Limits limits = {};
-  unsigned io_threads = 0;  // 0: one for each core
+  unsigned io_threads = 0;  // 0: one for two cores
 };
 
 // Whether both endpoints could be listened on now. Asked before the store is opened: opening it raises the

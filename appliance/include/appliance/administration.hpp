@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -44,19 +45,30 @@ std::string erasure_commitment(const base::Secret& opening);
 // How many officers an action takes; nothing where there is no such action.
 std::optional<unsigned> officers_needed(std::string_view action);
 
+class Restoration;  // appliance/src/restoration.hpp
+struct OfficerAction;
+struct ActionCall;
+
 class Administration {
  public:
-  Administration(Host& host, const base::Clock& clock)
-      : host_(host), clock_(clock), shares_(host.config().audit.issuer) {}
+  // A command's own process does what none that serves may: exchange the store.
+  enum class Place : std::uint8_t { server, command };
+  Administration(Host& host, const base::Clock& clock, Place place = Place::server);
+  ~Administration();
   ActionOutcome perform(AdminRequest request, const Progress& progress);
   // Asked now and then: custodians who went away leave nothing behind.
   void forget_old_shares() { shares_.forget_if_old(clock_.now()); }
 
  private:
+  ActionOutcome on_candidate(const OfficerAction& action, const AdminRequest& request, ActionCall& call);
+
   Host& host_;
   const base::Clock& clock_;
+  const Place place_;
   ShareDesk shares_;
   std::mutex acts_;  // one act at a time
+  // Between what was looked at and what is signed of it; under acts_.
+  std::unique_ptr<Restoration> looked_at_;
 };
 
 }  // namespace sigillo::appliance

@@ -19,17 +19,19 @@
 namespace sigillo::appliance {
 
 enum class Errc : std::uint16_t {
-  pin_file = 401,      // the token PIN's file is missing, empty, or readable by others
-  clock = 402,         // the clock is behind the ledger
-  policy = 403,        // a configuration that the appliance refuses
-  channel = 404,       // two couriers of one identity or owner, or a malformed channel
-  shape = 405,         // a sealed record that does not decode
-  standing = 420,      // the appliance is not sealed, or not held for that reason
-  officers = 421,      // fewer than two officers, two of one name or key, or a malformed one
-  key_register = 440,  // the token's list of keys and their states does not hold
-  key_state = 441,     // not what can be done with a key in this state
-  key_backup = 442,    // a backup, its wrapping key or its proof does not hold
-  certificate = 443,   // OpenSSL did not make or take a key, a request or a certificate
+  pin_file = 401,        // the token PIN's file is missing, empty, or readable by others
+  clock = 402,           // the clock is behind the ledger
+  policy = 403,          // a configuration that the appliance refuses
+  channel = 404,         // two couriers of one identity or owner, or a malformed channel
+  shape = 405,           // a sealed record that does not decode
+  standing = 420,        // the appliance is not sealed, or not held for that reason
+  officers = 421,        // fewer than two officers, two of one name or key, or a malformed one
+  key_register = 440,    // the token's list of keys and their states does not hold
+  key_state = 441,       // not what can be done with a key in this state
+  key_backup = 442,      // a backup, its wrapping key or its proof does not hold
+  certificate = 443,     // OpenSSL did not make or take a key, a request or a certificate
+  backup = 450,          // a backup of the store, or its manifest, does not hold
+  backup_version = 451,  // made by a later version
 };
 
 // The keys of the design, by label: index, verifier, store, receipt, ledger, tls (P-256), ca (P-384).
@@ -72,6 +74,10 @@ class Assembly {
  public:
   static base::Result<std::unique_ptr<Assembly>> open(const Config& config, const base::Secret& pin,
                                                       const base::Clock& clock);
+  // A store that no HSM vouches for yet, for a restore: read and written against itself alone, with nothing
+  // running in it, and served by nobody. The token's anchor is not touched.
+  static base::Result<std::unique_ptr<Assembly>> open_candidate(const Config& config, const base::Secret& pin,
+                                                                const base::Clock& clock);
   ~Assembly();
 
   Service& service();

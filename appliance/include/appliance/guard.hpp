@@ -28,6 +28,12 @@ Limits limits(Counter counter, const Policy& policy);
 // it.
 sealed_store::GuardValue aged(const sealed_store::GuardValue& value, const Limits& limits, base::Instant now);
 
+// The mark that a restore leaves on whoever was active after its snapshot: a count that no guess makes, so
+// that whoever has it is locked everywhere by the one function that locks; it ends as a lock does, with a new
+// credential, and folds, restarts and years go by it. `last` is the restore's moment.
+sealed_store::GuardValue reissue_mark(base::Instant at);
+bool awaits_reissue(const sealed_store::GuardValue& value);
+
 struct View {
   bool locked = false;
   std::optional<base::Instant> delayed_until;  // in the future of `now`, never with locked

@@ -55,16 +55,23 @@ enum class EventKind : std::uint16_t {
   policy_accepted = 186,  // `reference` is the digest of the policy; by two officers where it was loosened
   policy_tightened = 187,
   unclean_stops_accepted = 188,
+  unclean_stop = 189,      // the run before had no end; `reference` says how many are counted
   act = 190,               // what officers signed is about to be carried out; `reference` is its digest
   act_signed = 191,        // by `operator`; `reference` is the signature
-  act_ended = 192,         // approved or failed; `reference` is its digest
-  officer_enrolled = 193,  // `operator` is the officer, `reference` the thumbprint of the key
+  act_ended = 192,         // approved, failed or interrupted; `reference` is its digest
+  officer_enrolled = 193,  // `operator` is the officer, `reference` the key
   officer_suspended = 194,
   officer_revoked = 195,
   officer_resumed = 196,
   key_rotated = 200,    // `reference` names the old key, the new one and its check value
   key_destroyed = 201,  // `reference` is the key
-  ledger_pruned = 230,  // up to and with entry `attempt`, whose hash is `reference`
+  // The store was put back to after entry `attempt`; `reference` is "SEQ:HASH:WHO": the head that the HSM had
+  // until then ("0:" and zeros: it had none), and who is locked until re-issue, "all" or how many.
+  restored = 220,
+  reissue_marked = 221,  // locked until a new credential: was active in what the restore has lost
+  count_restored = 222,  // a counter has the value that the lost ledger gave it
+  ledger_pruned = 230,   // up to and with entry `attempt`, whose hash is `reference`
+  backed_up = 240,       // up to and with entry `attempt`; `reference` is the manifest's digest
 };
 
 enum class EventOutcome : std::uint16_t {
@@ -83,6 +90,7 @@ enum class EventOutcome : std::uint16_t {
   failed = 12,
   outage = 13,
   not_eligible = 14,
+  interrupted = 15,  // of an act: `reference` says what was found of it
 };
 
 std::string_view event_name(std::uint16_t kind);  // "charge"; "unknown" for a number not in the catalogue

@@ -32,6 +32,7 @@ inline constexpr std::size_t kOfficersMin = 2;
 bool valid_officer_name(std::string_view name);
 Id officer_id(std::string_view name);
 std::string key_thumbprint(const OfficerRecord& officer);
+std::string key_text(const OfficerRecord& officer);  // the key itself, as the ledger has it: 87 characters
 const OfficerRecord* find_officer(const Officers& officers, std::string_view name);
 std::size_t active(const Officers& officers);
 
@@ -48,7 +49,8 @@ enum class ActRefusal : std::uint8_t {
   same_officer,
   same_key,  // two names, one key: one person
   bad_signature,
-  replayed,  // its nonce was used
+  replayed,        // its nonce was used
+  before_restore,  // its nonce may have been used in what a restore has lost
 };
 std::string_view sentence(ActRefusal refusal);
 
@@ -56,6 +58,7 @@ struct ActExpected {
   std::string appliance, action;
   std::size_t officers = 2;
   base::Instant now;
+  base::Instant restored{};  // the last time
 };
 struct ActCheck {
   std::optional<ActRefusal> refusal;

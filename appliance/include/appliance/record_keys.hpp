@@ -31,7 +31,11 @@ enum class Table : std::uint8_t {
   officer = 10,
   act = 11,
   policy = 12,
-  ledger_mark = 24
+  runs = 13,
+  open_act = 14,
+  key_uses = 15,
+  ledger_mark = 24,
+  restore = 32
 };
 enum class Queue : std::uint8_t {
   none = 0,

@@ -27,6 +27,11 @@ enum class Exit : std::uint8_t {
   gap = 11,
   cut_tail = 12,
   unknown_key = 13,
+  bad_signature = 14,  // from here on: what `backup verify` found
+  missing_file = 15,
+  key_missing = 16,
+  key_differs = 17,
+  act_refused = 18,  // of `audit verify`
 };
 
 enum class Errc : std::uint16_t {
@@ -58,6 +63,7 @@ class Context {
 std::string sentence(const base::Error& error);
 
 void add_audit(CLI::App& app, Context& context);
+void add_backup(CLI::App& app, Context& context);
 void add_channel(CLI::App& app, Context& context);
 void add_key_commands(CLI::App& app, Context& context);
 void add_officer(CLI::App& app, Context& context);
@@ -67,7 +73,9 @@ void add_dev_init(CLI::App& app, Context& context);
 void add_diagnose(CLI::App& app, Context& context);
 void add_hsm(CLI::App& app, Context& context);
 void add_policy(CLI::App& app, Context& context);
+void add_restore(CLI::App& app, Context& context);
 void add_subject(CLI::App& app, Context& context);
+void add_token_signer(CLI::App& app, Context& context);  // no person's command
 void add_validate_config(CLI::App& app, Context& context);
 
 }  // namespace sigillo::provisioning

@@ -18,14 +18,16 @@ inline constexpr std::size_t kPasswordMin = 8;
 // FILE (0600) and FILE.pub (PEM, SubjectPublicKeyInfo). Neither may be there.
 base::Result<void> write_officer_key(const std::filesystem::path& file, EVP_PKEY& key,
                                      const base::Secret& password, int iterations = kPasswordIterations);
+// That it is such a file, without its password.
+base::Result<void> check_officer_key(const std::filesystem::path& file);
 base::Result<PrivateKey> read_officer_key(const std::filesystem::path& file, const base::Secret& password);
 // SEC 1 uncompressed, from a FILE.pub.
 base::Result<base::ByteArray<65>> read_officer_public_key(const std::filesystem::path& file);
+base::Result<void> write_officer_public_key(const std::filesystem::path& file,
+                                            const base::ByteArray<65>& point);
 base::Result<base::ByteArray<65>> public_point(EVP_PKEY& key);
 
 // r || s over a digest that has a domain of its own.
 base::Result<base::Bytes> sign_digest(EVP_PKEY& key, const base::Digest& digest);
-// The same over the act's digest.
-base::Result<base::Bytes> sign_act(EVP_PKEY& key, std::string_view act_text);
 
 }  // namespace sigillo::provisioning

@@ -29,8 +29,12 @@ class ReopenableStore final : public Store {
   base::Result<std::optional<base::Bytes>> read(const RecordKey& key) override;
   GuardValue guard(const GuardKey& key) const override;
   std::size_t guards() const override;
+  std::size_t stale() const override;
   std::vector<std::pair<GuardKey, GuardValue>> guards_of(std::uint16_t block) const override;
-  base::Result<std::vector<DueRecord>> due(std::uint8_t queue, base::Instant now, std::size_t limit) override;
+  using Store::due;
+  base::Result<std::vector<DueRecord>> due(std::uint8_t queue, base::Instant now, std::size_t limit,
+                                           const std::optional<DueRecord>& after) override;
+  base::Result<std::vector<DueRecord>> members(std::uint8_t queue) override;
   base::Result<std::vector<DueRecord>> due_at(std::uint8_t queue, base::Instant due) override;
   base::Result<std::vector<RecordKey>> scan(const std::optional<RecordKey>& after,
                                             std::size_t limit) override;

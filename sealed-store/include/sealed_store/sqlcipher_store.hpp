@@ -2,8 +2,8 @@
 // commits everything that is waiting in one transaction (group commit); a witness thread records heads for as
 // many commits as have become durable meanwhile; readers have connections of their own. Freshness: every
 // row's keyed fingerprint is part of its bucket's set hash, the buckets' of a root, and the root of the
-// ledger, whose head is witnessed. A bucket is checked at its first use after start and a row at each read.
-// Thread rule: as Store. One SqlCipherStore per file and process.
+// ledger, whose head is witnessed. A bucket is checked at its first use after start, a row at each read, a
+// list as a whole. Thread rule: as Store. One SqlCipherStore per file and process.
 #pragma once
 
 #include <memory>
@@ -22,6 +22,11 @@ struct StoreOptions {
   WitnessMode mode = WitnessMode::strict;
   base::Duration interval = base::seconds(1);  // for WitnessMode::interval
   std::uint32_t fold_every = 50'000;           // ledger entries between two folds of the guard table
+  // All buckets and lists are looked through from the start on, and again after so long; without it a bucket
+  // is checked at its first use, and a list when it is asked for.
+  std::optional<base::Duration> look_through;
+  base::Duration snapshot{
+      2000};  // how long a reader stays in one; what is put back in the file shows after it
 };
 
 struct StoreKeys {
@@ -50,6 +55,8 @@ class LedgerReader {
   virtual base::Result<std::vector<LedgerEntry>> read(std::uint64_t after, std::size_t limit) = 0;
   // Asked again after the last read: a running appliance may have pruned meanwhile.
   virtual base::Result<LedgerBase> base() = 0;
+  // Of the file: nobody vouches for it here.
+  virtual base::Result<Head> head() = 0;
 };
 
 }  // namespace sigillo::sealed_store

@@ -18,6 +18,7 @@
 #include <base/crypto.hpp>
 #include <base/result.hpp>
 #include <base/task.hpp>
+#include <sealed_store/charge.hpp>
 #include <sealed_store/head_witness.hpp>
 #include <sealed_store/values.hpp>
 
@@ -33,39 +34,7 @@ enum class Errc : std::uint16_t {
       306,        // durable, but the witness (HSM) did not take the head; the charge is refunded by the store
   corrupt = 307,  // chain, shape or page does not hold
   schema = 308,   // made by a newer version
-};
-
-// Proof that a guess was paid for: durable and, in strict mode, witnessed. Only a Store makes one, it can not
-// be copied, and the comparison takes it away. Attack it stops: (1) guess, (2) have the process killed
-// between comparison and count, (3) guess again. There is no way to write a comparison without having charged
-// first.
-class ChargedAttempt {
- public:
-  ChargedAttempt(ChargedAttempt&&) = default;
-  ChargedAttempt& operator=(ChargedAttempt&&) = default;
-  ChargedAttempt(const ChargedAttempt&) = delete;
-  ChargedAttempt& operator=(const ChargedAttempt&) = delete;
-
-  std::uint64_t seq() const { return seq_; }
-  const GuardKey& key() const { return key_; }
-  const GuardValue& before() const { return before_; }  // what a refund puts back
-  const GuardValue& after() const { return after_; }
-
- private:
-  friend class Store;
-  ChargedAttempt(std::uint64_t seq, GuardKey key, GuardValue before, GuardValue after)
-      : seq_(seq), key_(key), before_(before), after_(after) {}
-  std::uint64_t seq_;
-  GuardKey key_;
-  GuardValue before_;
-  GuardValue after_;
-};
-
-struct Charge {
-  GuardKey key;
-  GuardValue expected;  // the slot is taken by compare-and-set against this
-  Event event;   // its guard is the value after the charge; left empty: one more failure, at event.time
-  Event refund;  // appended where the witness does not confirm the charge; the store fills attempt and guard
+  unsealed = 309,  // a record of nothing: the key that seals is used up (record_sealer.hpp)
 };
 
 // Kinds of the entries that the store makes itself; callers' catalogues begin at 100.
@@ -79,7 +48,9 @@ struct Changes {
   std::vector<RecordKey> erases;
   std::vector<Replacement> replacements;  // after the puts; a key that these name is not for a replacement
   bool witnessed = true;                  // false only for a settle that changes nothing but counts
+  bool anchored = false;  // not acknowledged before the witness has it, in interval mode either
   void add(Changes more);
+  bool sealed() const;  // no put and no replacement is of nothing
 };
 
 struct Committed {
@@ -88,8 +59,9 @@ struct Committed {
 };
 
 struct DueRecord {
-  RecordKey key;
   base::Instant due;
+  RecordKey key;
+  friend auto operator<=>(const DueRecord&, const DueRecord&) = default;
 };
 
 class Store {
@@ -102,13 +74,21 @@ class Store {
   virtual GuardValue guard(const GuardKey& key) const = 0;
   // How many counters are not zero: what memory grows with.
   virtual std::size_t guards() const = 0;
+  // Buckets of records and parts of queues that were found older than what was acknowledged, since the start.
+  virtual std::size_t stale() const = 0;
   // The counters of the subjects that begin with these two bytes: 65,536 calls see them all.
   virtual std::vector<std::pair<GuardKey, GuardValue>> guards_of(std::uint16_t block) const = 0;
-  // Records of a queue that are due by `now`, oldest first. A hint: read() is what is believed.
-  virtual base::Result<std::vector<DueRecord>> due(std::uint8_t queue, base::Instant now,
-                                                   std::size_t limit) = 0;
-  // Records of a queue that are due at exactly that moment: a queue nobody waits in is an index. A hint as
-  // well.
+  // Records of a queue that are due by `now`, oldest first, from behind `after`. A hint: read() is what is
+  // believed, and who is not named may be due all the same.
+  virtual base::Result<std::vector<DueRecord>> due(std::uint8_t queue, base::Instant now, std::size_t limit,
+                                                   const std::optional<DueRecord>& after) = 0;
+  base::Result<std::vector<DueRecord>> due(std::uint8_t queue, base::Instant now, std::size_t limit) {
+    return due(queue, now, limit, std::nullopt);
+  }
+  // All records of a queue, oldest first, and no other; Errc::stale where the list on disk is not that.
+  virtual base::Result<std::vector<DueRecord>> members(std::uint8_t queue) = 0;
+  // The same of those that are due at exactly that moment: a queue nobody waits in is an index. It reads all
+  // that a 256th of the numbers hold (fresh_queues.hpp), for such a part is what can be checked.
   virtual base::Result<std::vector<DueRecord>> due_at(std::uint8_t queue, base::Instant due) = 0;
 
   // Every record, in an order of the store's own that does not change; from behind `after`. A hint, as due().

@@ -112,7 +112,8 @@ std::string issues() {
          "counts\n"
          "towards `policy.recovery.limit`. *Grants*: deferred authorizations become granted. After a portal\n"
          "revocation a portal request with another postal address than the registered one is 409\n"
-         "`branch-required` for 30 days.\n\n"
+         "`branch-required` for 30 days. The mark of a restore (`docs/GUESS_LIMIT.md`) ends where it says\n"
+         "*count 0*, and with the first credential of who never had one.\n\n"
          "| state | portal | contact centre | branch | recovery | substitution |\n"
          "|---|---|---|---|---|---|\n";
   for (const auto& [state, record] : starts()) {

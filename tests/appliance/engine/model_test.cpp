@@ -77,6 +77,7 @@ class Driver {
         return revoke(life);
       case 10:
         if (below(10) == 0) world_.restart();
+        if (below(20) == 0) restored(life);
         return;
       default:
         return show(life);
@@ -87,8 +88,10 @@ class Driver {
     for (auto& [citizen, reference] : lives_) {
       const auto seen = world_.status(citizen);
       EXPECT_EQ(name(seen.state), reference.state(now()));
-      EXPECT_EQ(seen.locked, reference.locked());
-      EXPECT_EQ(world_.count(citizen), static_cast<unsigned>(reference.count()));
+      EXPECT_EQ(seen.locked, reference.locked(now()));
+      if (!reference.awaits_reissue()) {
+        EXPECT_EQ(world_.count(citizen), static_cast<unsigned>(reference.count()));
+      }
       if (reference.known()) {
         EXPECT_EQ(seen.level == Level::dispositive, reference.dispositive());
       }
@@ -172,6 +175,23 @@ class Driver {
     if (hsm_away) world_.status(life.citizen);  // a commit: the charge was put back before it
     same(outcome, reference.show(use, text, now(), hsm_away), "a PIN is shown");
     if (const auto* made = outcome.as<NewPin>()) reference.pin = shown(*made);
+  }
+
+  // What a restore leaves of them: of one whom its tail names, or of everybody.
+  void restored(Life& life) {
+    world_.clock.advance({1});
+    if (below(2) == 0) {
+      world_.reissue = Reissue(world_.clock.now());
+      for (auto& one : lives_) one.reference.restored_without_tail(now());
+    } else {
+      sealed_store::Event event{world_.clock.now(), static_cast<std::uint16_t>(EventKind::reissue_marked)};
+      event.channel = "officer";
+      event.guard.emplace(sealed_store::GuardKey{world_.index(life.citizen), 1},
+                          guard::reissue_mark(world_.clock.now()));
+      EXPECT_TRUE(base::sync_wait(world_.store().commit({.events = {std::move(event)}})));
+      life.reference.marked();
+    }
+    world_.restart();
   }
 
   // The link that came, if one did.

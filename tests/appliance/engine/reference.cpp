@@ -58,10 +58,20 @@ void Reference::age(Counter& counter, std::int64_t now) {
   if (now - counter.last >= 30 * kDay) counter = {};
 }
 
+// What nobody's credential was charged with ends after a year.
+Reference::Counter Reference::pin_as_of(std::int64_t now) const {
+  auto seen = pin_;
+  if (now - seen.last >= 365 * kDay) seen.unowned = 0;
+  return seen;
+}
+
 std::string Reference::show(Use use, const std::string& text, std::int64_t now, bool hsm_away) {
-  if (const auto said = look(pin_, now); !said.empty()) return said;
+  if (marked_) return "locked";
+  const auto seen = pin_as_of(now);
+  if (const auto said = look(seen, now); !said.empty()) return said;
   if (hsm_away) return "outage";
   const auto before = pin_;
+  pin_ = seen;
   const auto current = state(now);
   ++(live(now) ? pin_.owned : pin_.unowned);
   pin_.last = now;
@@ -95,6 +105,7 @@ std::string Reference::show(Use use, const std::string& text, std::int64_t now, 
 }
 
 void Reference::issue(bool counter, bool dispositive, bool refill, std::int64_t now) {
+  floor_ = 0;
   kind_ = Kind::provisional;
   expires_ = now + 60 * kDay;
   known_ = true;
@@ -109,6 +120,7 @@ std::string Reference::request(bool at_branch, std::int64_t now) {
   if (live(now)) return "credential-exists";
   const bool after_revocation = kind_ == Kind::revoked;
   if (!at_branch && after_revocation && !refills_left(now)) return "branch-required";
+  if (after_revocation || !known_) marked_ = false;
   if (after_revocation) pin_ = {};
   pin_.unowned = 0;
   if (at_branch) contacts_ = card_ = {};
@@ -119,6 +131,7 @@ std::string Reference::request(bool at_branch, std::int64_t now) {
 std::string Reference::substitute(std::int64_t now) {
   if (!live(now)) return "no-credential";
   pin_ = contacts_ = card_ = {};
+  marked_ = false;
   issue(true, true, false, now);
   return "issued";
 }
@@ -145,13 +158,14 @@ std::string Reference::convert_at_branch(std::int64_t now) {
 
 // The common part of contacts and health cards: look, charge, and what a mismatch says. "" where it matched.
 std::string Reference::ask(Counter& counter, bool match, std::int64_t now) {
-  age(counter, now);
-  if (const auto said = look(counter, now); !said.empty()) return said;
-  ++counter.owned;
-  counter.last = now;
-  if (!match) return rejected(counter.owned);
-  counter = {};
-  return {};
+  auto seen = counter;
+  if (counter.last < floor_) seen = {std::max(counter.owned, 9), 0, floor_ - 3'600'000};
+  age(seen, now);
+  if (const auto said = look(seen, now); !said.empty()) return said;
+  ++seen.owned;
+  seen.last = now;
+  counter = match ? Counter{} : seen;
+  return match ? std::string() : rejected(seen.owned);
 }
 
 std::string Reference::ask_recovery(bool right, std::int64_t now) {
@@ -163,6 +177,7 @@ std::string Reference::ask_recovery(bool right, std::int64_t now) {
 
 void Reference::confirm_recovery(std::int64_t now) {
   pin_ = {};
+  marked_ = false;
   issue(false, dispositive_, true, now);
 }
 

@@ -25,11 +25,21 @@ class Reference {
   void confirm_recovery(std::int64_t now);
   std::string ask_revocation(bool right, std::int64_t now);
   void confirm_revocation(std::int64_t now);
+  // By a restore: this one, whom its tail names; or as one of everybody.
+  void marked() { marked_ = true; }
+  void restored_without_tail(std::int64_t now) {
+    marked_ = true;
+    floor_ = now;
+  }
 
   std::string state(std::int64_t now) const;
   bool dispositive() const { return dispositive_; }
   bool known() const { return known_; }
-  bool locked() const { return pin_.owned + pin_.unowned >= 10; }
+  bool locked(std::int64_t now) const {
+    const auto seen = pin_as_of(now);
+    return marked_ || seen.owned + seen.unowned >= 10;
+  }
+  bool awaits_reissue() const { return marked_; }
   int count() const { return pin_.owned + pin_.unowned; }
 
   std::string first, second, pin;  // what is right now; the driver fills them in as they come
@@ -40,6 +50,7 @@ class Reference {
     int owned = 0, unowned = 0;
     std::int64_t last = 0;
   };
+  Counter pin_as_of(std::int64_t now) const;
   struct Refill {
     std::int64_t at;
     int issue;
@@ -56,6 +67,8 @@ class Reference {
   std::int64_t expires_ = 0;
   bool known_ = false, counter_ = false, dispositive_ = false, accessed_ = false;
   int issues_ = 0;
+  bool marked_ = false;
+  std::int64_t floor_ = 0;  // of a restore since which nothing was issued
   Counter pin_, contacts_, card_;
   std::vector<Refill> refills_;
 };

@@ -30,14 +30,20 @@ class WatchedStore final : public sealed_store::Store {
   sealed_store::GuardValue guard(const sealed_store::GuardKey& key) const override {
     return behind_.guard(key);
   }
+  std::size_t stale() const override { return behind_.stale(); }
   std::size_t guards() const override {
     return pretended_guards_ != 0 ? pretended_guards_ : behind_.guards();
   }
   // As if so many subjects had failed lately.
   void pretend_guards(std::size_t count) { pretended_guards_ = count; }
-  base::Result<std::vector<sealed_store::DueRecord>> due(std::uint8_t queue, base::Instant now,
-                                                         std::size_t limit) override {
-    return behind_.due(queue, now, limit);
+  using Store::due;
+  base::Result<std::vector<sealed_store::DueRecord>> due(
+      std::uint8_t queue, base::Instant now, std::size_t limit,
+      const std::optional<sealed_store::DueRecord>& after) override {
+    return behind_.due(queue, now, limit, after);
+  }
+  base::Result<std::vector<sealed_store::DueRecord>> members(std::uint8_t queue) override {
+    return behind_.members(queue);
   }
   base::Result<std::vector<sealed_store::DueRecord>> due_at(std::uint8_t queue, base::Instant due) override {
     return behind_.due_at(queue, due);

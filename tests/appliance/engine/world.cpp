@@ -116,10 +116,8 @@ World::World(Disk disk) : disk_(disk) {
     desks_.push_back(std::move(desk));
   }
   if (disk_ == Disk::memory) memory_ = std::make_unique<sealed_store::MemoryStore>();
-  if (disk_ == Disk::sqlcipher) {
-    folder_ = std::make_unique<Folder>();
-    config.store.path = folder_->path / "sigillo.db";
-  }
+  folder_ = std::make_unique<Folder>();  // a store in memory has the key register's copy there
+  config.store.path = folder_->path / "sigillo.db";
 }
 
 World::~World() {
@@ -146,17 +144,27 @@ void World::start() {
   watched_ = std::make_unique<WatchedStore>(*behind);
   auto keys = find_keys(token, *KeyRegister::read(token));
   if (!keys) std::abort();
-  ring_.replace(std::move(*keys));
+  ring_.emplace().replace(std::move(*keys));
   dispatcher_ = std::make_unique<hsm::Dispatcher>(
       held, hsm::DispatcherOptions{.workers = workers, .deadline = deadline});
-  verifier_ = std::make_unique<Verifier>(*dispatcher_, ring_, config.policy.verifier.pbkdf2_iterations);
+  verifier_ = std::make_unique<Verifier>(*dispatcher_, *ring_, config.policy.verifier.pbkdf2_iterations);
   messages_ = std::make_unique<Messages>(Messages::built_in());
   queue_ = std::make_unique<SubjectQueue>(*dispatcher_);
   std::vector<Channel> channels;
   for (const auto& desk : desks_) channels.push_back(desk.channel);
   channels_.set(std::move(channels));
-  engine_ = std::make_unique<Engine>(
-      Context{config, clock, *dispatcher_, *watched_, ring_, *verifier_, *messages_, channels_, *queue_, {}});
+  engine_ = std::make_unique<Engine>(Context{config,
+                                             clock,
+                                             *dispatcher_,
+                                             *watched_,
+                                             *ring_,
+                                             *verifier_,
+                                             *messages_,
+                                             channels_,
+                                             *queue_,
+                                             {},
+                                             std::make_shared<Figures>(),
+                                             reissue});
 }
 
 void World::stop() {

@@ -72,6 +72,7 @@ class World {
   Config config;                             // takes effect at the next start()
   base::Duration deadline = base::hours(1);  // no test is slower; those of the deadline set their own
   std::size_t workers = 2;
+  Reissue reissue;  // as an assembly would read it; takes effect at the next start()
 
   void start();
   void stop();
@@ -84,7 +85,7 @@ class World {
   WatchedStore& store() { return *watched_; }
   sealed_store::MemoryStore& memory() { return *memory_; }
   hsm::Dispatcher& dispatcher() { return *dispatcher_; }
-  KeyRing& ring() { return ring_; }
+  KeyRing& ring() { return *ring_; }
   ChannelPtr channel(Role role) const;
   base::Task<Reply> begin(Role role, Request request, Render render, std::optional<Idempotency> key = {});
   Outcome call(Role role, Request request, std::optional<std::string> key = {}, std::string body = "body");
@@ -138,7 +139,7 @@ class World {
   std::unique_ptr<sealed_store::Store> file_;
   std::unique_ptr<WatchedStore> watched_;
   std::unique_ptr<hsm::Dispatcher> dispatcher_;
-  KeyRing ring_;
+  std::optional<KeyRing> ring_;  // a new one at each start, as in a new process
   std::unique_ptr<Verifier> verifier_;
   std::unique_ptr<Messages> messages_;
   ChannelRegistry channels_;

@@ -1,0 +1,65 @@
+#include "outbox_sweep.hpp"
+
+#include <base/log.hpp>
+
+#include "outbox.hpp"
+
+namespace sigillo::appliance {
+namespace {
+
+// Read under the turn of its medium: a courier waits for so many at most.
+constexpr std::size_t kSlice = 8;
+constexpr base::Duration kAgain = base::seconds(60);  // what could not be read
+constexpr base::Duration kOutcomeKept = base::days(90);
+
+}  // namespace
+
+bool OutboxSweep::step() {
+  const auto now = context_.now();
+  if (now < looked_) passed_.reset();  // the clock was set back, and what came since stands before `passed_`
+  looked_ = now;
+  const auto seen = base::sync_wait(slice(now));
+  if (!seen) return false;
+  if (*seen == kSlice) return true;
+  if (now < begin_again_) return false;
+  begin_again_ = kNever;
+  passed_.reset();
+  return true;
+}
+
+// How many it looked at; fewer than kSlice are the end of the queue.
+base::Task<std::optional<std::size_t>> OutboxSweep::slice(base::Instant now) {
+  const auto turn = co_await context_.queue.enter(outbox_turn(medium_));
+  const auto due = context_.store.due(static_cast<std::uint8_t>(medium_), now, kSlice, passed_);
+  if (!due) co_return std::nullopt;
+  sealed_store::Changes changes;
+  for (const auto& hint : *due) {
+    auto found = context_.load<DeliveryRecord>(Table::delivery, hint.key.id);
+    if (!found) begin_again_ = std::min(begin_again_, now + kAgain);
+    if (!found || !*found) continue;
+    auto& record = **found;
+    const bool expired = now >= record.expires;
+    const bool spent =
+        record.attempts >= context_.policy().delivery.attempts;  // and its last lease has ended
+    if (!spent && !expired) {
+      begin_again_ = std::min(begin_again_, record.expires);
+      continue;
+    }
+    record.state = expired ? DeliveryState::expired : DeliveryState::failed;
+    record.sealed.clear();
+    changes.puts.push_back(
+        context_.put(Table::delivery, hint.key.id, record, Queue::delivery, now + kOutcomeKept));
+  }
+  if (!changes.puts.empty()) {
+    changes.witnessed = false;
+    const auto committed = co_await context_.store.commit(std::move(changes));
+    if (!committed) {
+      base::log::error("housekeeping-failed", committed.error());
+      co_return std::nullopt;
+    }
+  }
+  if (!due->empty()) passed_ = due->back();
+  co_return due->size();
+}
+
+}  // namespace sigillo::appliance

@@ -1,0 +1,37 @@
+#include "file_checks.hpp"
+
+#include <cerrno>
+
+#include <base/sync.hpp>
+
+namespace sigillo::sealed_store {
+namespace {
+
+base::Result<void> on_disk(bool synced) {
+  if (synced) return base::ok();
+  return base::Error(Errc::unavailable, "the new file could not be synced",
+                     static_cast<unsigned long>(errno));
+}
+
+}  // namespace
+
+base::Result<void> sync_file(const std::filesystem::path& file) {
+  return on_disk(base::sync_file(file));
+}
+
+base::Result<void> sync_folder(const std::filesystem::path& folder) {
+  return on_disk(base::sync_folder(folder));
+}
+
+base::Result<void> check_integrity(Database& db) {
+  for (const char* check : {"PRAGMA cipher_integrity_check", "PRAGMA integrity_check"}) {
+    SIGILLO_TRY(auto statement, db.prepare(check));
+    auto cursor = statement();
+    SIGILLO_TRY(const bool row, cursor.next());
+    if (row && base::text(cursor.blob(0)) != "ok")
+      return base::Error(Errc::corrupt, "the file does not pass its integrity check");
+  }
+  return base::ok();
+}
+
+}  // namespace sigillo::sealed_store

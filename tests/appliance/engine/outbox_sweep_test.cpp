@@ -1,0 +1,109 @@
+// The sweep of a courier's queue: what expires behind others, what it costs while a courier is away.
+#include "outbox_sweep.hpp"
+#include "world.hpp"
+
+namespace sigillo::appliance::testing {
+namespace {
+
+constexpr int kWaiting = 500;
+
+struct Outbox : ::testing::TestWithParam<Disk> {
+  World world{GetParam()};
+  std::optional<OutboxSweep> sweep;
+
+  void SetUp() override {
+    world.start();
+    sweep.emplace(world.engine().context(), Medium::sms);
+  }
+  const Context& context() { return world.engine().context(); }
+  static Id id(int number) {
+    Id out{};
+    out[0] = static_cast<std::uint8_t>(number >> 8);
+    out[1] = static_cast<std::uint8_t>(number);
+    return out;
+  }
+  void queue(int from, int count, base::Duration validity, std::uint32_t attempts = 0) {
+    sealed_store::Changes changes;
+    for (int i = from; i < from + count; ++i) {
+      DeliveryRecord record;
+      record.medium = Medium::sms;
+      record.sealed = "sealed";
+      record.attempts = attempts;
+      record.expires = world.clock.now() + validity;
+      changes.puts.push_back(context().put(Table::delivery, id(i), record, Queue::sms, world.clock.now()));
+    }
+    ASSERT_TRUE(base::sync_wait(context().store.commit(std::move(changes))));
+  }
+  void sweep_all() {
+    int parts = 0;
+    while (sweep->step()) ASSERT_LT(++parts, kWaiting) << "it has an end";
+  }
+  DeliveryRecord read(int number) { return **context().load<DeliveryRecord>(Table::delivery, id(number)); }
+};
+
+TEST_P(Outbox, WhatExpiresBehindAnyNumberThatDoNotIsErased) {
+  queue(0, kWaiting, base::days(2));
+  world.clock.advance(base::seconds(1));
+  queue(kWaiting, 3, base::minutes(10));
+  sweep_all();
+  EXPECT_EQ(read(kWaiting).sealed, "sealed");
+  world.clock.advance(base::minutes(10));
+  sweep_all();
+  for (int i = kWaiting; i < kWaiting + 3; ++i) {
+    EXPECT_EQ(read(i).state, DeliveryState::expired);
+    EXPECT_EQ(read(i).sealed, "");
+  }
+  EXPECT_EQ(read(0).sealed, "sealed") << "those in front of it have their time";
+  world.clock.advance(base::days(2));
+  sweep_all();
+  for (int i = 0; i < kWaiting; ++i) ASSERT_EQ(read(i).state, DeliveryState::expired) << i;
+}
+
+TEST_P(Outbox, WhatNoCourierFetchesIsReadOnceAndNotInEveryRound) {
+  queue(0, kWaiting, base::days(2));
+  sweep_all();
+  const auto before = world.store().reads();
+  sweep_all();
+  EXPECT_EQ(world.store().reads(), before);
+  world.clock.advance(base::seconds(1));
+  queue(kWaiting, 2, base::days(2));
+  sweep_all();
+  EXPECT_EQ(world.store().reads(), before + 2) << "the new ones";
+}
+
+TEST_P(Outbox, WhatWasTriedOftenEnoughFailsWhenItsLastLeaseHasEnded) {
+  queue(0, 1, base::days(2), static_cast<std::uint32_t>(context().policy().delivery.attempts));
+  sweep_all();
+  EXPECT_EQ(read(0).state, DeliveryState::failed);
+  EXPECT_EQ(read(0).sealed, "");
+}
+
+TEST_P(Outbox, AClockThatIsSetBackHidesNothing) {
+  queue(0, kWaiting, base::days(2));
+  sweep_all();
+  world.clock.set(kStart + base::minutes(-30));
+  queue(kWaiting, 1, base::minutes(1));
+  sweep_all();
+  world.clock.set(kStart + base::minutes(1));
+  sweep_all();
+  EXPECT_EQ(read(kWaiting).state, DeliveryState::expired);
+}
+
+TEST_P(Outbox, APartThatTheStoreDoesNotTakeComesAgain) {
+  if (GetParam() != Disk::memory) GTEST_SKIP() << "the memory's store fails on demand";
+  queue(0, 20, base::minutes(1));
+  world.clock.advance(base::minutes(1));
+  world.memory().fail_next(1);
+  EXPECT_FALSE(sweep->step());
+  EXPECT_EQ(read(0).sealed, "sealed");
+  sweep_all();
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(read(i).state, DeliveryState::expired);
+}
+
+INSTANTIATE_TEST_SUITE_P(Disks, Outbox, ::testing::Values(Disk::memory, Disk::sqlcipher),
+                         [](const auto& with) {
+                           return with.param == Disk::memory ? "memory" : "sqlcipher";
+                         });
+
+}  // namespace
+}  // namespace sigillo::appliance::testing
