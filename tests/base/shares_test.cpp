@@ -221,7 +221,7 @@ TEST_F(Shares, EachWrongShareIsToldApartInWords) {
   EXPECT_EQ(open.add(roma->shares[1].clone()), Verdict::other_appliance);
 }
 
-TEST_F(Shares, PinsAndSetsAreNeverTheSameTwice) {
+TEST_F(Shares, PinsAreNeverTheSameTwiceAndSetsHardlyEver) {
   std::vector<std::string> pins, sets;
   for (int round = 0; round < 200; ++round) {
     const auto split = split_new_pin(kRoma, 2, 3);
@@ -240,7 +240,9 @@ TEST_F(Shares, PinsAndSetsAreNeverTheSameTwice) {
   std::ranges::sort(pins);
   EXPECT_EQ(std::ranges::adjacent_find(pins), pins.end());
   std::ranges::sort(sets);
-  EXPECT_EQ(std::ranges::adjacent_find(sets), sets.end());  // 200 of 2^25: a repetition once in 1,700 runs
+  // 200 of 2^25: one of them is there twice once in 1,700 runs, and two of them once in five million.
+  const auto twice = std::ranges::unique(sets);
+  EXPECT_LE(twice.size(), 1U);
 }
 
 }  // namespace
