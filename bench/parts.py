@@ -86,7 +86,8 @@ def shim(**more):
     return {"hsm": {"module": f'"{FAULTS}/libsigillo_fault_pkcs11.so"', **more}}
 
 
-OTHER_CALLS = ("C_CreateObject", "C_CopyObject", "C_DestroyObject", "C_GenerateRandom", "C_FindObjectsInit")
+OTHER_CALLS = ("C_CreateObject", "C_CopyObject", "C_DestroyObject", "C_SetAttributeValue", "C_GetAttributeValue",
+               "C_GenerateRandom", "C_FindObjectsInit")
 
 
 def part_hsm(bench):

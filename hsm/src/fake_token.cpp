@@ -16,7 +16,7 @@
 namespace sigillo::hsm {
 namespace {
 
-constexpr std::size_t kCalls = 12;
+constexpr std::size_t kCalls = 14;
 
 struct FakeKey {
   KeyId id;
@@ -30,6 +30,7 @@ struct FakeKey {
 struct FakeData {
   std::string label;
   base::Bytes value;
+  bool rewritable = false;
 };
 
 struct Fault {
@@ -95,6 +96,10 @@ class FakeToken::Impl {
     if (key == nullptr) return base::Error(Errc::no_such_key, "the key was destroyed");
     return key;
   }
+  DataHandle add(FakeData object) {
+    data.emplace(next_data, std::move(object));
+    return next_data++;
+  }
   KeyRef ref(const FakeKey& key) const { return KeyRef(static_cast<std::uint32_t>(&key - keys.data() + 1)); }
 
   std::mutex mutex_;  // the plan of faults
@@ -109,6 +114,7 @@ class FakeToken::Impl {
   std::vector<FakeKey> keys;
   std::map<DataHandle, FakeData> data;
   DataHandle next_data = 1;
+  bool refuses_rewriting = false;
 };
 
 FakeToken::FakeToken() : impl_(std::make_unique<Impl>()) {}
@@ -154,6 +160,11 @@ std::uint64_t FakeToken::count_all() const {
   std::uint64_t sum = 0;
   for (const auto n : impl_->counts_) sum += n;
   return sum;
+}
+
+void FakeToken::refuse_rewriting(bool refuse) {
+  const std::lock_guard lock(impl_->token_);
+  impl_->refuses_rewriting = refuse;
 }
 
 void FakeToken::plant_extractable(const KeyId& id) {
@@ -277,8 +288,32 @@ base::Result<void> FakeToken::destroy_key(const KeyId& id) {
 
 base::Result<DataHandle> FakeToken::create_data(const std::string& label, base::ByteView value) {
   return impl_->run(Call::create_data, [&]() -> base::Result<DataHandle> {
-    impl_->data.emplace(impl_->next_data, FakeData{label, {value.begin(), value.end()}});
-    return impl_->next_data++;
+    return impl_->add({label, {value.begin(), value.end()}, false});
+  });
+}
+
+base::Result<DataHandle> FakeToken::create_rewritable_data(const std::string& label, base::ByteView value) {
+  return impl_->run(Call::create_data, [&]() -> base::Result<DataHandle> {
+    return impl_->add({label, {value.begin(), value.end()}, true});
+  });
+}
+
+base::Result<void> FakeToken::rewrite_data(DataHandle handle, base::ByteView value) {
+  return impl_->run(Call::rewrite_data, [&]() -> base::Result<void> {
+    const auto found = impl_->data.find(handle);
+    if (found == impl_->data.end()) return base::Error(Errc::no_such_key, "no such data object");
+    if (!found->second.rewritable) return base::Error(Errc::caller_fault, "a data object that is fixed");
+    if (impl_->refuses_rewriting) return base::Error(Errc::caller_fault, "told to let no label change");
+    found->second.value.assign(value.begin(), value.end());
+    return base::ok();
+  });
+}
+
+base::Result<base::Bytes> FakeToken::read_data(DataHandle handle) {
+  return impl_->run(Call::read_data, [&]() -> base::Result<base::Bytes> {
+    const auto found = impl_->data.find(handle);
+    if (found == impl_->data.end()) return base::Error(Errc::no_such_key, "no such data object");
+    return found->second.value;
   });
 }
 

@@ -28,6 +28,18 @@ Template& Template::secret(CK_ATTRIBUTE_TYPE type, const base::Secret& value) {
   return *this;
 }
 
+namespace {
+
+base::Result<void> check_login(Lease& lease, Function function) {
+  CK_SESSION_INFO info{};
+  SIGILLO_CHECK(
+      lease.check(Function::session_info, lease.module()->C_GetSessionInfo(lease.session(), &info)));
+  if (info.state == CKS_RW_USER_FUNCTIONS) return base::ok();
+  return lease.check(function, CKR_USER_NOT_LOGGED_IN);
+}
+
+}  // namespace
+
 base::Result<std::vector<CK_OBJECT_HANDLE>> find_objects(Lease& lease, Template& pattern) {
   const Module& module = lease.module();
   SIGILLO_CHECK(lease.check(Function::find,
@@ -42,14 +54,14 @@ base::Result<std::vector<CK_OBJECT_HANDLE>> find_objects(Lease& lease, Template&
     found.insert(found.end(), batch.begin(), batch.begin() + static_cast<std::ptrdiff_t>(count));
   }
   SIGILLO_CHECK(lease.check(Function::find, module->C_FindObjectsFinal(lease.session())));
-  if (found.empty()) {
-    CK_SESSION_INFO info{};
-    SIGILLO_CHECK(lease.check(Function::session_info, module->C_GetSessionInfo(lease.session(), &info)));
-    if (info.state != CKS_RW_USER_FUNCTIONS) {
-      SIGILLO_CHECK(lease.check(Function::find, CKR_USER_NOT_LOGGED_IN));
-    }
-  }
+  if (found.empty()) SIGILLO_CHECK(check_login(lease, Function::find));
   return found;
+}
+
+base::Result<void> check_object(Lease& lease, Function function, CK_RV rv) {
+  if (classify(function, rv) != RvClass::stale_handle) return lease.check(function, rv);
+  SIGILLO_CHECK(check_login(lease, function));
+  return to_error(function, rv);
 }
 
 base::Result<std::optional<base::Bytes>> read_attribute(Lease& lease, CK_OBJECT_HANDLE object,

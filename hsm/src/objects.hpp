@@ -29,6 +29,11 @@ class Template {
 // token looks empty, and an empty token must not be mistaken for a lost login.
 base::Result<std::vector<CK_OBJECT_HANDLE>> find_objects(Lease& lease, Template& pattern);
 
+// As lease.check, but for one object that is gone the login is not made anew, which would end every other
+// handle: Errc::no_such_key, and no trouble. SoftHSM2 says the same of a login that is gone, so that is asked
+// first. Only for calls that leave no operation behind in the session.
+base::Result<void> check_object(Lease& lease, Function function, CK_RV rv);
+
 // Nothing where the module does not know the attribute or does not show it. One call where the value has at
 // most `usual` bytes, else one more to ask for its length.
 base::Result<std::optional<base::Bytes>> read_attribute(Lease& lease, CK_OBJECT_HANDLE object,

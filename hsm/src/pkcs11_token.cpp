@@ -9,6 +9,8 @@ namespace {
 constexpr std::size_t kRandomMax = 1024;
 constexpr std::size_t kMessageMax = 4096;
 
+using Kind = DataTable::Kind;
+
 base::Error fault(const char* what) {
   return {Errc::caller_fault, what};
 }
@@ -114,8 +116,25 @@ base::Result<void> Pkcs11Token::destroy_key(const KeyId& id) {
 }
 
 base::Result<DataHandle> Pkcs11Token::create_data(const std::string& label, base::ByteView value) {
-  const auto work = [&](Lease& lease) { return impl_->data.create(lease, label, value); };
+  const auto work = [&](Lease& lease) { return impl_->data.create(lease, Kind::fixed, label, value); };
   return impl_->change_objects(work);
+}
+
+base::Result<DataHandle> Pkcs11Token::create_rewritable_data(const std::string& label, base::ByteView value) {
+  const auto work = [&](Lease& lease) { return impl_->data.create(lease, Kind::rewritable, label, value); };
+  return impl_->change_objects(work);
+}
+
+// Made again after a lost login it meets the handle of an earlier one, and does nothing. It makes no object
+// and destroys none: lists stay as good as they were (list_data_anew).
+base::Result<void> Pkcs11Token::rewrite_data(DataHandle handle, base::ByteView value) {
+  const auto work = [&](Lease& lease) { return impl_->data.rewrite(lease, handle, value); };
+  return impl_->with_objects(Retry::only_if_nothing_was_done, work);
+}
+
+base::Result<base::Bytes> Pkcs11Token::read_data(DataHandle handle) {
+  const auto work = [&](Lease& lease) { return impl_->data.read(lease, handle); };
+  return impl_->with_objects(Retry::idempotent, work);
 }
 
 base::Result<std::vector<DataObject>> Pkcs11Token::list_data(const std::string& label) {

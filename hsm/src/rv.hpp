@@ -22,6 +22,7 @@ enum class Function : std::uint8_t {
   sign,
   find,
   get_attributes,
+  set_attributes,
   create,
   copy,
   destroy,

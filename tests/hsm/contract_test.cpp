@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 #include <set>
 #include <thread>
 
@@ -198,7 +199,7 @@ TYPED_TEST(TokenContract, DataIsReplacedByMakingTheNewOneFirst) {
 TYPED_TEST(TokenContract, DataOfAnyLengthIsReadWhole) {
   if constexpr (!TypeParam::kData) GTEST_SKIP() << "keeps no data objects";
   const std::string label = fresh_label();
-  for (const std::size_t size : {1U, 61U, 255U, 256U, 257U, 2000U}) {
+  for (const std::size_t size : {1U, 61U, 255U, 256U, 257U, 511U, 512U, 513U, 2000U}) {
     const base::Bytes value(size, static_cast<base::Byte>(size));
     const auto handle = this->token_.create_data(label, value);
     ASSERT_TRUE(handle);
@@ -215,6 +216,72 @@ TYPED_TEST(TokenContract, DataOfOtherLabelsIsNotListed) {
   const std::string label = fresh_label();
   ASSERT_TRUE(this->token_.create_data(label, base::view("mine")));
   EXPECT_TRUE(this->token_.list_data(label + "x")->empty());
+}
+
+TYPED_TEST(TokenContract, RewritableDataIsRewrittenInItsPlace) {
+  if constexpr (!TypeParam::kData) GTEST_SKIP() << "keeps no data objects";
+  const std::string label = fresh_label();
+  const auto fixed = this->token_.create_data(label, base::view("one"));
+  const auto handle = this->token_.create_rewritable_data(label, base::view("one"));
+  ASSERT_TRUE(fixed && handle);
+  EXPECT_NE(*fixed, *handle);
+  for (const std::string value : {"two", "one", "three"}) {
+    ASSERT_TRUE(this->token_.rewrite_data(*handle, base::view(value)));
+    const auto read = this->token_.read_data(*handle);
+    ASSERT_TRUE(read);
+    EXPECT_EQ(base::text(*read), value);
+    const auto listed = this->token_.list_data(label);
+    ASSERT_TRUE(listed);
+    std::map<DataHandle, std::string> values;
+    for (const auto& object : *listed) values[object.handle] = base::text(object.value);
+    EXPECT_EQ(values, (std::map<DataHandle, std::string>{{*fixed, "one"}, {*handle, value}}));
+    EXPECT_EQ(listed->size(), 2U);
+  }
+  EXPECT_EQ(base::text(*this->token_.read_data(*fixed)), "one");
+  expect_errc(this->token_.rewrite_data(*fixed, base::view("two")), Errc::caller_fault);
+  EXPECT_EQ(base::text(*this->token_.read_data(*fixed)), "one");
+  ASSERT_TRUE(this->token_.destroy_data(*handle));
+  expect_errc(this->token_.destroy_data(*handle), Errc::no_such_key);
+  expect_errc(this->token_.rewrite_data(*handle, base::view("four")), Errc::no_such_key);
+  expect_errc(this->token_.read_data(*handle), Errc::no_such_key);
+  expect_errc(this->token_.read_data(4'000'000), Errc::no_such_key);
+  const auto left = this->token_.list_data(label);
+  ASSERT_TRUE(left);
+  ASSERT_EQ(left->size(), 1U);
+  EXPECT_EQ(left->front().handle, *fixed);
+  EXPECT_TRUE(this->token_.destroy_data(*fixed));
+}
+
+TYPED_TEST(TokenContract, RewritableDataOfAnyLengthIsReadWhole) {
+  if constexpr (!TypeParam::kData) GTEST_SKIP() << "keeps no data objects";
+  const std::string label = fresh_label();
+  const auto handle = this->token_.create_rewritable_data(label, base::Bytes(128, 0xff));
+  ASSERT_TRUE(handle);
+  EXPECT_EQ(*this->token_.read_data(*handle), base::Bytes(128, 0xff));
+  for (std::size_t size = 1; size <= 128; ++size) {
+    base::Bytes value(size);
+    for (std::size_t i = 0; i < size; ++i) value[i] = static_cast<base::Byte>(i + 2 * size);
+    ASSERT_TRUE(this->token_.rewrite_data(*handle, value));
+    const auto read = this->token_.read_data(*handle);
+    ASSERT_TRUE(read);
+    EXPECT_EQ(*read, value);
+  }
+  EXPECT_EQ(this->token_.list_data(label)->front().value.size(), 128U);
+  for (const std::size_t size : {255U, 256U, 257U, 600U}) {
+    ASSERT_TRUE(this->token_.rewrite_data(*handle, base::Bytes(size, 7)));
+    EXPECT_EQ(*this->token_.read_data(*handle), base::Bytes(size, 7));
+    EXPECT_EQ(this->token_.list_data(label)->front().value.size(), size);
+  }
+  EXPECT_TRUE(this->token_.destroy_data(*handle));
+}
+
+TYPED_TEST(TokenContract, RewritableDataOfOtherLabelsIsNotListed) {
+  if constexpr (!TypeParam::kData) GTEST_SKIP() << "keeps no data objects";
+  const std::string label = fresh_label();
+  ASSERT_TRUE(this->token_.create_rewritable_data(label, base::view("mine")));
+  EXPECT_TRUE(this->token_.list_data(label + "x")->empty());
+  EXPECT_TRUE(this->token_.list_data(base::to_hex(base::view("mine")))->empty());
+  EXPECT_EQ(this->token_.list_data(label)->size(), 1U);
 }
 
 TYPED_TEST(TokenContract, EightThreadsGetTheAnswersOfOne) {
@@ -240,6 +307,10 @@ TYPED_TEST(TokenContract, EightThreadsGetTheAnswersOfOne) {
         const auto handle = this->token_.create_data(label, digest);
         const auto listed = this->token_.list_data(label);
         if (!handle || !listed || listed->size() != 1 || !this->token_.destroy_data(*handle)) ++wrong;
+        const auto kept = this->token_.create_rewritable_data(label, base::view("x"));
+        if (!kept || !this->token_.rewrite_data(*kept, digest)) ++wrong;
+        const auto read = this->token_.read_data(*kept);
+        if (!read || *read != digest || !this->token_.destroy_data(*kept)) ++wrong;
       }
     });
   }

@@ -209,6 +209,112 @@ TEST_F(Recovery, WhereDataCannotBeCopiedToTheTokenItIsMadeThere) {
   EXPECT_EQ(token_->list_data(key_id_.label)->size(), 3U) << "and no draft is left";
 }
 
+// Who lost a login looks anew before it writes: see hsm::Token::rewrite_data.
+TEST_F(Recovery, AfterALostLoginDataIsNeitherRewrittenNorReadUntilItIsListedAgain) {
+  const auto& label = key_id_.label;
+  const auto handle = token_->create_rewritable_data(label, base::view("one"));
+  const auto fixed = token_->create_data(label, base::view("fixed"));
+  ASSERT_TRUE(handle && fixed);
+  ASSERT_TRUE(token_->rewrite_data(*handle, base::view("two")));
+  const auto initialized = control().calls("C_Initialize");
+  for (const bool found_out_before : {false, true}) {
+    for (const bool write_first : {false, true}) {
+      close_all_sessions();
+      if (found_out_before) {
+        ASSERT_TRUE(token_->hmac(key_, base::view("x")));
+      }
+      if (write_first) expect_errc(token_->rewrite_data(*handle, base::view("three")), Errc::no_such_key);
+      expect_errc(token_->read_data(*handle), Errc::no_such_key);
+      expect_errc(token_->read_data(*fixed), Errc::no_such_key);
+      expect_errc(token_->rewrite_data(*handle, base::view("three")), Errc::no_such_key);
+      const auto listed = token_->list_data(label);
+      ASSERT_TRUE(listed);
+      ASSERT_EQ(listed->size(), 2U);
+      EXPECT_EQ(listed->back().handle, *handle);
+      EXPECT_EQ(base::text(listed->back().value), "two");
+      EXPECT_EQ(base::text(*token_->read_data(*handle)), "two");
+      EXPECT_EQ(base::text(*token_->read_data(*fixed)), "fixed");
+      ASSERT_TRUE(token_->rewrite_data(*handle, base::view("mid")));
+      ASSERT_TRUE(token_->rewrite_data(*handle, base::view("two")));
+    }
+  }
+  EXPECT_EQ(control().calls("C_Initialize"), initialized);
+  // Destroying one looks that one up again, and no other.
+  close_all_sessions();
+  EXPECT_TRUE(token_->destroy_data(*fixed));
+  expect_errc(token_->rewrite_data(*handle, base::view("three")), Errc::no_such_key);
+  EXPECT_TRUE(token_->destroy_data(*handle));
+  expect_errc(token_->destroy_data(*handle), Errc::no_such_key);
+  EXPECT_TRUE(token_->list_data(label)->empty());
+}
+
+TEST_F(Recovery, DataRewrittenBySomeoneElseIsAnotherHandleAfterALostLogin) {
+  const auto& label = key_id_.label;
+  const auto handle = token_->create_rewritable_data(label, base::view("one"));
+  ASSERT_TRUE(handle);
+  // Done, and the answer lost with the login: nobody knows.
+  control().arm("C_SetAttributeValue", Action::fail_after, CKR_SESSION_CLOSED);
+  expect_errc(token_->rewrite_data(*handle, base::view("two")), Errc::unavailable);
+  const auto listed = token_->list_data(label);
+  ASSERT_TRUE(listed);
+  ASSERT_EQ(listed->size(), 1U);
+  EXPECT_EQ(base::text(listed->front().value), "two");
+  EXPECT_NE(listed->front().handle, *handle);
+  expect_errc(token_->rewrite_data(*handle, base::view("three")), Errc::no_such_key);
+  ASSERT_TRUE(token_->rewrite_data(listed->front().handle, base::view("three")));
+  EXPECT_EQ(base::text(*token_->read_data(listed->front().handle)), "three");
+}
+
+TEST_F(Recovery, AModuleThatLetsNoLabelChangeChangesNothing) {
+  const auto& label = key_id_.label;
+  const auto handle = token_->create_rewritable_data(label, base::view("one"));
+  ASSERT_TRUE(handle);
+  const auto logins = control().calls("C_Login");
+  for (const CK_RV rv : {CKR_ATTRIBUTE_READ_ONLY, CKR_FUNCTION_NOT_SUPPORTED, CKR_ACTION_PROHIBITED,
+                         CKR_TEMPLATE_INCONSISTENT, CKR_DATA_LEN_RANGE, CKR_ATTRIBUTE_VALUE_INVALID}) {
+    control().arm("C_SetAttributeValue", Action::fail, rv);
+    expect_errc(token_->rewrite_data(*handle, base::view("two")), Errc::caller_fault);
+    EXPECT_EQ(base::text(*token_->read_data(*handle)), "one");
+  }
+  EXPECT_EQ(control().calls("C_Login"), logins);
+  EXPECT_TRUE(token_->rewrite_data(*handle, base::view("two")));
+}
+
+TEST_F(Recovery, DataIsRewrittenAndReadByOneCall) {
+  const auto handle = token_->create_rewritable_data(key_id_.label, base::Bytes(128, 1));
+  ASSERT_TRUE(handle);
+  const auto all = [] {
+    return control().calls("C_SetAttributeValue") + control().calls("C_GetAttributeValue");
+  };
+  const auto before = all();
+  const auto searches = control().calls("C_FindObjectsInit"), asked = control().calls("C_GetSessionInfo");
+  ASSERT_TRUE(token_->rewrite_data(*handle, base::Bytes(128, 2)));
+  EXPECT_EQ(all(), before + 1);
+  ASSERT_TRUE(token_->read_data(*handle));
+  EXPECT_EQ(all(), before + 2);
+  EXPECT_EQ(control().calls("C_FindObjectsInit"), searches);
+  EXPECT_EQ(control().calls("C_GetSessionInfo"), asked);
+}
+
+// An object that is gone is no lost login: the other handles live on.
+TEST_F(Recovery, AnObjectThatIsGoneEndsNoOtherHandle) {
+  const auto& label = key_id_.label;
+  const auto gone = token_->create_rewritable_data(label, base::view("one"));
+  const auto other = token_->create_rewritable_data(label, base::view("two"));
+  ASSERT_TRUE(gone && other);
+  const auto logins = control().calls("C_Login");
+  control().arm("C_GetAttributeValue", Action::fail, CKR_OBJECT_HANDLE_INVALID);
+  expect_errc(token_->read_data(*gone), Errc::no_such_key);
+  control().arm("C_SetAttributeValue", Action::fail, CKR_OBJECT_HANDLE_INVALID);
+  expect_errc(token_->rewrite_data(*gone, base::view("three")), Errc::no_such_key);
+  EXPECT_TRUE(token_->rewrite_data(*other, base::view("four")));
+  // And one that goes between the search and the reading fails no list.
+  control().arm("C_GetAttributeValue", Action::fail, CKR_OBJECT_HANDLE_INVALID);
+  EXPECT_EQ(token_->list_data(label)->size(), 1U);
+  EXPECT_EQ(token_->list_data(label)->size(), 2U);
+  EXPECT_EQ(control().calls("C_Login"), logins);
+}
+
 TEST_F(Recovery, ATokenWithFewerSessionsThanItSaidIsUsedWithThose) {
   token_.reset();
   control()->sessions_max = 3;  // the login's, the one that open() used, and one more

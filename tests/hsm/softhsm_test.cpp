@@ -1,4 +1,6 @@
 // What only a real module can show.
+#include <set>
+
 #include "contract.hpp"
 
 namespace sigillo::hsm {
@@ -104,6 +106,101 @@ TEST(SoftHsm, ALogoutBySomeoneElseIsMended) {
   const auto again = token.hmac(*mac, base::view("x"));
   ASSERT_TRUE(again);
   EXPECT_EQ(*again, answer);
+}
+
+std::set<std::filesystem::path> object_files() {
+  std::set<std::filesystem::path> out;
+  for (const auto& file :
+       std::filesystem::recursive_directory_iterator(testing::softhsm_directory() / "tokens")) {
+    if (file.path().extension() == ".object") out.insert(file.path());
+  }
+  return out;
+}
+
+// What a kill in the middle of a rewrite leaves: SoftHSM2 has truncated the file, and not written it yet.
+TEST(SoftHsm, ARewritableObjectLostInTheMiddleHidesNoOther) {
+  Token& token = testing::softhsm_token();
+  const std::string label = fresh_label();
+  const auto fixed = token.create_data(label, base::view("fixed"));
+  const auto kept = token.create_rewritable_data(label, base::view("kept"));
+  ASSERT_TRUE(fixed && kept);
+  const auto before = object_files();
+  const auto lost = token.create_rewritable_data(label, base::view("lost"));
+  ASSERT_TRUE(lost);
+  auto made = object_files();
+  for (const auto& file : before) made.erase(file);
+  ASSERT_EQ(made.size(), 1U);
+  ASSERT_TRUE(token.rewrite_data(*lost, base::view("lost too")));
+  std::filesystem::resize_file(*made.begin(), 0);
+  const auto expect_the_others = [&] {
+    const auto listed = token.list_data(label);
+    ASSERT_TRUE(listed) << listed.error().detail() << " raw " << listed.error().raw();
+    ASSERT_EQ(listed->size(), 2U);
+    EXPECT_EQ(base::text(listed->front().value), "fixed");
+    EXPECT_EQ(listed->back().handle, *kept);
+  };
+  expect_the_others();
+  expect_errc(token.read_data(*lost), Errc::no_such_key);
+  expect_errc(token.rewrite_data(*lost, base::view("again")), Errc::no_such_key);
+  ASSERT_TRUE(token.rewrite_data(*kept, base::view("kept, and rewritten")));
+  expect_the_others();
+  ASSERT_EQ(std::filesystem::file_size(*made.begin()), 0U);
+  // So it is for a process that starts then.
+  ASSERT_TRUE(token.list_data_anew(label));
+  expect_the_others();
+  EXPECT_EQ(base::text(*token.read_data(*kept)), "kept, and rewritten");
+}
+
+TEST(SoftHsm, ARewritableObjectIsPrivateAndItsNameIsNotItsLabel) {
+  const test::RawModule raw;
+  const std::string label = fresh_label();
+  const auto handle = testing::softhsm_token().create_rewritable_data(label, base::view("a"));
+  ASSERT_TRUE(handle);
+  ASSERT_TRUE(testing::softhsm_token().rewrite_data(*handle, base::Bytes{0xab, 0x01}));
+  CK_OBJECT_CLASS of_class = CKO_DATA;
+  CK_BBOOL yes = CK_TRUE;
+  std::string application = "sigillo:" + label, value = "ab01";
+  CK_ATTRIBUTE pattern[] = {{CKA_CLASS, &of_class, sizeof of_class},
+                            {CKA_PRIVATE, &yes, 1},
+                            {CKA_TOKEN, &yes, 1},
+                            {CKA_APPLICATION, application.data(), application.size()},
+                            {CKA_LABEL, value.data(), value.size()}};
+  const auto session = raw.session();
+  CK_OBJECT_HANDLE object = 0;
+  CK_ULONG count = 0;
+  ASSERT_EQ(raw->C_FindObjectsInit(session, pattern, 5), CKR_OK);
+  ASSERT_EQ(raw->C_FindObjects(session, &object, 1, &count), CKR_OK);
+  ASSERT_EQ(raw->C_FindObjectsFinal(session), CKR_OK);
+  ASSERT_EQ(count, 1U);
+  std::string no_hex = "not hex";
+  CK_ATTRIBUTE change{CKA_LABEL, no_hex.data(), no_hex.size()};
+  ASSERT_EQ(raw->C_SetAttributeValue(session, object, &change, 1), CKR_OK);
+  expect_errc(testing::softhsm_token().read_data(*handle), Errc::bad_attributes);
+  expect_errc(testing::softhsm_token().list_data(label), Errc::bad_attributes);
+  EXPECT_TRUE(testing::softhsm_token().destroy_data(*handle));
+  EXPECT_TRUE(testing::softhsm_token().list_data(label)->empty());
+}
+
+// A logout by another user of the module is told as a handle that is invalid: a lost login, not a lost
+// object.
+TEST(SoftHsm, ALogoutBySomeoneElseIsNotAnObjectThatIsGone) {
+  const test::RawModule raw;
+  Token& token = testing::softhsm_token();
+  const std::string label = fresh_label();
+  const auto handle = token.create_rewritable_data(label, base::view("one"));
+  ASSERT_TRUE(handle);
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_EQ(raw->C_Logout(raw.session()), CKR_OK);
+    expect_errc(i == 0 ? token.rewrite_data(*handle, base::view("two"))
+                       : base::Result<void>(token.read_data(*handle).error()),
+                Errc::no_such_key);
+    const auto listed = token.list_data(label);
+    ASSERT_TRUE(listed);
+    ASSERT_EQ(listed->size(), 1U);
+    EXPECT_EQ(listed->front().handle, *handle);
+    EXPECT_EQ(base::text(listed->front().value), "one");
+  }
+  EXPECT_TRUE(token.rewrite_data(*handle, base::view("two")));
 }
 
 TEST(SoftHsm, SessionsClosedBySomeoneElseAreMended) {

@@ -21,9 +21,11 @@ class FakeToken final : public CeremonyToken {
     list_keys,
     generate_key,
     destroy_key,
-    create_data,
+    create_data,  // of either kind
     list_data,
     destroy_data,
+    rewrite_data,
+    read_data,
     self_test,
   };
 
@@ -42,6 +44,9 @@ class FakeToken final : public CeremonyToken {
   // Calls of the kind hang from now on, until heal(). await_hanging() returns when `n` of them do.
   void hang(Call call);
   void await_hanging(std::size_t n);
+
+  // rewrite_data answers Errc::caller_fault, as with a module that lets no label change.
+  void refuse_rewriting(bool refuse);
 
   std::uint64_t count(Call call) const;  // begun since start
   std::uint64_t count_all() const;
@@ -64,6 +69,9 @@ class FakeToken final : public CeremonyToken {
   base::Result<std::vector<DataObject>> list_data_anew(const std::string& label) override {
     return list_data(label);
   }
+  base::Result<DataHandle> create_rewritable_data(const std::string& label, base::ByteView value) override;
+  base::Result<void> rewrite_data(DataHandle handle, base::ByteView value) override;
+  base::Result<base::Bytes> read_data(DataHandle handle) override;
   base::Result<void> self_test() override;
   std::size_t parallelism() const override;
 

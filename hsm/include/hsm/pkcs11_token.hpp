@@ -73,6 +73,9 @@ class Pkcs11Token final : public CeremonyToken {
   base::Result<std::vector<DataObject>> list_data(const std::string& label) override;
   base::Result<void> destroy_data(DataHandle handle) override;
   base::Result<std::vector<DataObject>> list_data_anew(const std::string& label) override;
+  base::Result<DataHandle> create_rewritable_data(const std::string& label, base::ByteView value) override;
+  base::Result<void> rewrite_data(DataHandle handle, base::ByteView value) override;
+  base::Result<base::Bytes> read_data(DataHandle handle) override;
   base::Result<void> self_test() override;
   TokenState state() const override;
   std::size_t parallelism() const override;

@@ -92,9 +92,10 @@ class Token {
   virtual base::Result<KeyRef> generate_key(const KeyId& id, KeyType type) = 0;
   virtual base::Result<void> destroy_key(const KeyId& id) = 0;
 
-  // Private CKO_DATA objects with CKA_APPLICATION "sigillo" and this label. Their values never change:
-  // replace by creating the new one first (SoftHSM2 refuses C_SetAttributeValue on CKA_VALUE). List gives all
-  // of a label.
+  // Private CKO_DATA objects of a label. A fixed one (create_data) never changes: replace by creating the new
+  // one first (SoftHSM2 refuses C_SetAttributeValue on CKA_VALUE). List gives all of a label, fixed and
+  // rewritable ones, but no rewritable one that is just being rewritten by another process. Destroy takes
+  // either kind.
   virtual base::Result<DataHandle> create_data(const std::string& label, base::ByteView value) = 0;
   virtual base::Result<std::vector<DataObject>> list_data(const std::string& label) = 0;
   virtual base::Result<void> destroy_data(DataHandle handle) = 0;
@@ -102,6 +103,23 @@ class Token {
   // has made or destroyed objects since. SoftHSM2 takes over another process's change of the token unseen
   // where it changes the token itself, and then shows no list of what the other made.
   virtual base::Result<std::vector<DataObject>> list_data_anew(const std::string& label) = 0;
+
+  // A data object that is changed in place: with SoftHSM2 one rewrite of one file, a third of what a
+  // replacement takes. Its value, up to 128 bytes, stands in CKA_LABEL. A kill in the middle of a rewrite may
+  // lose the object (SoftHSM2 truncates the file, then writes it; an empty one is listed no more): who needs
+  // the value keeps two.
+  virtual base::Result<DataHandle> create_rewritable_data(const std::string& label, base::ByteView value) = 0;
+  // One call, C_SetAttributeValue. Errc::caller_fault: the module refuses, or the object is a fixed one;
+  // nothing was changed. Errc::no_such_key: the object is gone (to SoftHSM2 also while another process is in
+  // the middle of rewriting it), or the handle is of an earlier login, and nothing was changed. It is
+  // deliberately not looked up again: who lost a login must look anew (list_data) before it writes. Attack:
+  // (1) a virtual machine is put back with its memory. (2) Its connection to the HSM breaks, and is made
+  // again. (3) It goes on writing over what was written since. After any other error nobody knows whether it
+  // happened.
+  virtual base::Result<void> rewrite_data(DataHandle handle, base::ByteView value) = 0;
+  // The value of either kind, asked of the object itself and not of a list: one call, C_GetAttributeValue.
+  // Errc::no_such_key as above.
+  virtual base::Result<base::Bytes> read_data(DataHandle handle) = 0;
 
   // Known answers on every mechanism used, with a session key of a known value (RFC 4231 case 2; ECDSA by
   // verifying what was signed), random (not constant, not zero), and a data object written, read and

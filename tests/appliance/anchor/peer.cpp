@@ -50,6 +50,19 @@ class MortalToken final : public hsm::Token {
     const Mortal call(*this);
     return behind_.list_data_anew(label);
   }
+  base::Result<hsm::DataHandle> create_rewritable_data(const std::string& label,
+                                                       base::ByteView value) override {
+    const Mortal call(*this);
+    return behind_.create_rewritable_data(label, value);
+  }
+  base::Result<void> rewrite_data(hsm::DataHandle handle, base::ByteView value) override {
+    const Mortal call(*this);
+    return behind_.rewrite_data(handle, value);
+  }
+  base::Result<base::Bytes> read_data(hsm::DataHandle handle) override {
+    const Mortal call(*this);
+    return behind_.read_data(handle);
+  }
   base::Result<void> self_test() override { return behind_.self_test(); }
   std::size_t parallelism() const override { return behind_.parallelism(); }
 
