@@ -172,9 +172,24 @@ TEST(SoftHsm, ARewritableObjectIsPrivateAndItsNameIsNotItsLabel) {
   ASSERT_EQ(raw->C_FindObjects(session, &object, 1, &count), CKR_OK);
   ASSERT_EQ(raw->C_FindObjectsFinal(session), CKR_OK);
   ASSERT_EQ(count, 1U);
+  // Rewritten by another, listed, and the login lost: it is known by the value it has now.
+  value = "ab02";
+  CK_ATTRIBUTE by_another{CKA_LABEL, value.data(), value.size()};
+  ASSERT_EQ(raw->C_SetAttributeValue(session, object, &by_another, 1), CKR_OK);
+  ASSERT_TRUE(testing::softhsm_token().list_data(label));
+  ASSERT_EQ(raw->C_Logout(session), CKR_OK);
+  const auto listed = testing::softhsm_token().list_data(label);
+  ASSERT_TRUE(listed);
+  ASSERT_EQ(listed->size(), 1U);
+  EXPECT_EQ(listed->front().handle, *handle);
+  const auto session_since = raw.session();
+  ASSERT_EQ(raw->C_FindObjectsInit(session_since, pattern, 5), CKR_OK);
+  ASSERT_EQ(raw->C_FindObjects(session_since, &object, 1, &count), CKR_OK);
+  ASSERT_EQ(raw->C_FindObjectsFinal(session_since), CKR_OK);
+  ASSERT_EQ(count, 1U);
   std::string no_hex = "not hex";
   CK_ATTRIBUTE change{CKA_LABEL, no_hex.data(), no_hex.size()};
-  ASSERT_EQ(raw->C_SetAttributeValue(session, object, &change, 1), CKR_OK);
+  ASSERT_EQ(raw->C_SetAttributeValue(session_since, object, &change, 1), CKR_OK);
   expect_errc(testing::softhsm_token().read_data(*handle), Errc::bad_attributes);
   expect_errc(testing::softhsm_token().list_data(label), Errc::bad_attributes);
   EXPECT_TRUE(testing::softhsm_token().destroy_data(*handle));
