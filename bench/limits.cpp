@@ -1,5 +1,5 @@
 // bench_limits: what this machine can do at all, without the appliance: SoftHSM2's bare HMACs, the two of a
-// verification made through the appliance's own dispatcher, data objects replaced as an anchor is, and
+// verification made through the appliance's own dispatcher, heads written as into an anchor's cells, and
 // SQLCipher's bare grouped appends. One line of JSON.
 //   bench_limits CONFIG FOLDER [SECONDS]
 #include <atomic>
@@ -89,17 +89,20 @@ double pair_rate(const appliance::HsmConfig& config, hsm::Token& token, hsm::Key
 }
 
 // A new data object of an anchor's size made, the one before destroyed.
-double replacement_rate(hsm::Token& token, double seconds) {
+double anchor_rate(hsm::Token& token, double seconds) {
   constexpr const char* kLabel = "sigillo.bench";
   for (const auto& left : must(token.list_data(kLabel))) must(token.destroy_data(left.handle));
-  const base::Bytes value(120, 7);
-  auto last = must(token.create_data(kLabel, value));
+  base::Bytes value(77, 7);
+  const auto anchor = must(token.create_data(kLabel, value));
+  const auto cell = must(token.create_rewritable_data(kLabel, value));
   const double out = rate(seconds, 1, [&] {
-    const auto next = must(token.create_data(kLabel, value));
-    must(token.destroy_data(last));
-    last = next;
+    ++value[0];
+    must(token.rewrite_data(cell, value));
+    must(token.read_data(anchor));
+    must(token.read_data(cell));
   });
-  must(token.destroy_data(last));
+  must(token.destroy_data(cell));
+  must(token.destroy_data(anchor));
   return out;
 }
 
@@ -147,7 +150,7 @@ int main(int argc, char** argv) {
   std::printf("{\"hmac_per_second\":%.0f", hmac_rate(*token, verifier, seconds));
   std::printf(",\"pairs_by_dispatcher_per_second\":%.0f",
               pair_rate(config->hsm, *token, index, verifier, seconds));
-  std::printf(",\"object_replacements_per_second\":%.0f", replacement_rate(*token, seconds));
+  std::printf(",\"anchor_writes_per_second\":%.0f", anchor_rate(*token, seconds));
   std::printf(",\"appends_alone_per_second\":%.0f", append_rate(argv[2], 1, seconds));
   for (const std::size_t group : {32U, 64U, 256U})
     std::printf(",\"appends_by_%zu_per_second\":%.0f", group, append_rate(argv[2], group, seconds));

@@ -14,7 +14,7 @@ STEPS = ("charge", "anchor", "evaluate", "settle")
 THREADS = {
     "io": "I/O: TLS, HTTP, JSON", "hsm-worker": "HSM's worker: two HMACs, reading, opening, deciding, sealing",
     "store-writer": "writer: two ledger entries, the row, their commit",
-    "store-witness": "witness: hands heads to the anchor, answers after it", "anchor": "anchor: the token's object replaced",
+    "store-witness": "witness: hands heads to the anchor, answers after it", "anchor": "anchor: the head written into the token",
     "store-ahead": "buckets checked ahead of their first use", "hsm-deadlines": "deadlines of HSM calls", "housekeeping": "housekeeping",
 }
 
@@ -93,14 +93,14 @@ def library(file):
 def limits_of(bench, noop, anchors):
     """us a verification that each thread's work costs by itself, and how that was measured."""
     known = bench.results.get("limits")
-    if not known or "object_replacements_per_second" not in known:
+    if not known or "anchor_writes_per_second" not in known:
         known = json.loads(run(BIN / "bench_limits", bench.appliance.folder / "sigillo.toml", bench.folder, bench.seconds / 4))
     io = noop.threads.get("io", {})
     return {"io": (io.get("user", 0) + io.get("system", 0), "the own no-op"),
             "hsm-worker": (2e6 / known["hmac_per_second"], "two bare HMACs"),
             "store-writer": (2e6 / known["appends_by_64_per_second"], "two bare appends, 64 to a commit"),
-            "anchor": (anchors * 1e6 / known["object_replacements_per_second"],
-                       f"{anchors:.3f} bare replacements of a data object")}
+            "anchor": (anchors * 1e6 / known["anchor_writes_per_second"],
+                       f"{anchors:.3f} bare writes and checks of a head")}
 
 
 def part_phases(bench):

@@ -11,6 +11,13 @@ using sealed_store::Head;
 constexpr std::size_t kLegacySize = 1 + 8 + 4 + 8 + 32 + 8;
 constexpr std::size_t kIdSize = 16;
 constexpr int kLooks = 8;
+// Two would do against a kill in the middle of a write. A power cut may take what the disk had not yet of
+// several: a module such as SoftHSM2 empties a file before it fills it, and syncs neither.
+constexpr std::size_t kCells = 4;
+
+bool same(const Head& a, const Head& b) {
+  return a.node == b.node && a.seq == b.seq && a.hash == b.hash;
+}
 
 }  // namespace
 
@@ -22,10 +29,10 @@ base::Result<std::vector<Anchor::Found>> Anchor::decode(const std::vector<hsm::D
   for (const auto& object : objects) {
     const base::ByteView value(object.value);
     const auto kind = value.empty() ? Kind{} : Kind{value[0]};
-    const bool ours = kind == Kind::anchor || kind == Kind::claim;
+    const bool ours = kind >= Kind::anchor && kind <= Kind::holder;
     if (value.size() != (ours ? kLegacySize + kIdSize : kLegacySize) || (!ours && kind != Kind::legacy))
       return base::Error(sealed_store::Errc::corrupt, "an anchor of another shape");
-    Found found{object.handle, kind != Kind::claim, base::read_be<std::uint64_t>(value.subspan(1)), {}, {}};
+    Found found{object.handle, kind, base::read_be<std::uint64_t>(value.subspan(1)), {}, {}};
     found.head.node = base::read_be<std::uint32_t>(value.subspan(9));
     found.head.seq = base::read_be<std::uint64_t>(value.subspan(13));
     std::copy_n(value.begin() + 21, found.head.hash.size(), found.head.hash.begin());
@@ -33,24 +40,28 @@ base::Result<std::vector<Anchor::Found>> Anchor::decode(const std::vector<hsm::D
     if (ours) std::copy_n(value.begin() + kLegacySize, kIdSize, found.id.begin());
     out.push_back(found);
   }
-  // Newest last. An anchor of a higher epoch was made by a copy that won, so what is left of a lower one was
-  // never answered for. A claim counts only where it is all there is: its maker destroyed the anchor and was
-  // killed before it made its own. Of one epoch, the longest ledger asks for most.
-  std::ranges::sort(out, [](const Found& a, const Found& b) {
-    return std::tuple(a.anchor, a.epoch, a.head.seq, a.id) < std::tuple(b.anchor, b.epoch, b.head.seq, b.id);
+  // Newest last. An anchor or a cell of a higher epoch was made by a copy that won, so what is left of a
+  // lower one was never answered for. A claim counts only where it is all there is: its maker destroyed the
+  // anchor and was killed before it made its own. Of one epoch, the longest ledger asks for most.
+  std::ranges::sort(out, {}, [](const Found& found) {
+    return std::tuple(found.kind != Kind::claim, found.epoch, found.head.seq, found.id);
   });
   return out;
 }
 
 // A complete list. Its first look is one of a module that was just loaded; but a folder is not read in one
-// instant, so it is looked at until two looks agree: a copy that records meanwhile changes what is seen.
+// instant, so it is looked at until two looks agree: a copy that records meanwhile changes what is seen. A
+// cell that is just being written is in no list, and one that a kill caught so never again.
 base::Result<std::vector<Anchor::Found>> Anchor::settled() {
   SIGILLO_TRY(const auto anew, token_.list_data_anew(label_));
   SIGILLO_TRY(auto before, decode(anew));
   for (int look = 0; look < kLooks; ++look) {
     SIGILLO_TRY(const auto objects, token_.list_data(label_));
     SIGILLO_TRY(auto now, decode(objects));
-    if (std::ranges::equal(before, now, {}, &Found::handle, &Found::handle)) return now;
+    const auto alike = [](const Found& a, const Found& b) {
+      return a.handle == b.handle && a.epoch == b.epoch && same(a.head, b.head);
+    };
+    if (std::ranges::equal(before, now, alike)) return now;
     before = std::move(now);
   }
   return base::Error(sealed_store::Errc::fenced, "another copy of the appliance is running");
@@ -64,13 +75,11 @@ void Anchor::choose(std::vector<Found> found) {
     chosen_ = found.back();
     found.pop_back();
   }
+  std::erase_if(found, [](const Found& one) { return one.kind == Kind::cell; });
   others_ = std::move(found);
 }
 
-// The id makes two objects of one head two values: what holds a handle across a login finds its own again.
-base::Result<hsm::DataHandle> Anchor::create(Kind kind, std::uint64_t epoch, const Head& head) {
-  Id id;
-  SIGILLO_CHECK(token_.random(id));
+base::Bytes Anchor::encode(Kind kind, std::uint64_t epoch, const Head& head, const Id& id) {
   base::Bytes value{static_cast<base::Byte>(kind)};
   base::append_be(value, epoch);
   base::append_be(value, head.node);
@@ -78,8 +87,43 @@ base::Result<hsm::DataHandle> Anchor::create(Kind kind, std::uint64_t epoch, con
   base::append(value, head.hash);
   base::append_be(value, head.time.ms);
   base::append(value, id);
+  return value;
+}
+
+// The id makes two objects of one head two values: what holds a handle across a login finds its own again.
+base::Result<hsm::DataHandle> Anchor::create(Kind kind, std::uint64_t epoch, const Head& head) {
+  Id id;
+  SIGILLO_CHECK(token_.random(id));
   own_.push_back(id);  // before it is made: a call that fails may have made it
-  return token_.create_data(label_, value);
+  return token_.create_data(label_, encode(kind, epoch, head, id));
+}
+
+// Before the anchor: who sees the anchor sees them all. None where the module refuses to change them.
+base::Result<void> Anchor::make_cells(const Head& head) {
+  cells_.clear();
+  turn_ = 0;
+  wrote_.push_back({epoch_, head});
+  base::Result<void> changes = base::ok();
+  while (changes && cells_.size() < kCells) {
+    Id id;
+    SIGILLO_CHECK(token_.random(id));
+    auto value = encode(Kind::cell, epoch_, head, id);
+    const auto made = token_.create_rewritable_data(label_, value);
+    if (made) {
+      cells_.push_back({*made, id, std::move(value)});
+      if (cells_.size() == 1) changes = token_.rewrite_data(*made, cells_[0].value);
+    } else {
+      changes = made.error();
+    }
+  }
+  if (!changes && !changes.error().is(hsm::Errc::caller_fault)) return changes;
+  if (!changes) SIGILLO_CHECK(drop_cells());
+  return base::ok();
+}
+
+base::Result<void> Anchor::drop_cells() {
+  for (const auto& cell : std::exchange(cells_, {})) SIGILLO_CHECK(token_.destroy_data(cell.handle));
+  return base::ok();
 }
 
 base::Result<bool> Anchor::is_there(hsm::DataHandle handle) {
@@ -135,30 +179,94 @@ base::Result<void> Anchor::take_over(const Head& accepted) {
 // claim is made before anything is destroyed, so that a kill never leaves nothing; and it is destroyed after
 // all, by us or by a copy that saw us in the middle: of the two, one goes on.
 base::Result<void> Anchor::replace_chosen(const Head& accepted) {
-  const auto lost = [] {
-    return base::Error(sealed_store::Errc::fenced, "another copy of the appliance is running or starting");
-  };
   SIGILLO_TRY(const auto claim, create(Kind::claim, epoch_, chosen_ ? chosen_->head : accepted));
-  if (chosen_) others_.push_back(*chosen_);  // last
+  if (chosen_ && chosen_->kind != Kind::cell) others_.push_back(*chosen_);  // last
   for (const auto& other : std::exchange(others_, {})) {
     SIGILLO_TRY(const auto destroyed, destroy(other.handle));
-    if (destroyed != Destroyed::by_us) return lost();
+    if (destroyed != Destroyed::by_us) return taken_over();
   }
+  SIGILLO_CHECK(look_again());
   chosen_.reset();
-  SIGILLO_TRY(const auto made, create(Kind::anchor, epoch_, accepted));
+  SIGILLO_CHECK(make_cells(accepted));
+  SIGILLO_TRY(const auto made, create(cells_.empty() ? Kind::anchor : Kind::holder, epoch_, accepted));
   SIGILLO_TRY(const auto destroyed, destroy(claim));
-  if (destroyed != Destroyed::by_us) return lost();
+  if (destroyed != Destroyed::by_us) return taken_over();
   coin_ = made;
   draft_.reset();
   own_.erase(own_.begin(), own_.end() - 1);
+  wrote_.erase(wrote_.begin(), wrote_.end() - 1);
   unsure_ = false;
   return base::ok();
+}
+
+// The copy of before records no more: its anchor is gone, and it asks after that. What it wrote until then is
+// in the cells, and must be what the store was held against. The newest is destroyed last: of what a kill
+// leaves, an older one would be believed before our claim.
+base::Result<void> Anchor::look_again() {
+  SIGILLO_TRY(auto found, settled());
+  std::erase_if(found, [](const Found& one) { return one.kind != Kind::cell; });
+  const auto newer = [&](const Found& cell) {
+    return !chosen_ ||
+           (std::tuple(cell.epoch, cell.head.seq) >= std::tuple(chosen_->epoch, chosen_->head.seq) &&
+            !same(cell.head, chosen_->head));
+  };
+  if (std::ranges::any_of(found, newer)) return taken_over();
+  for (const auto& cell : found) {
+    SIGILLO_TRY(const auto destroyed, destroy(cell.handle));
+    if (destroyed != Destroyed::by_us) return taken_over();
+  }
+  return base::ok();
+}
+
+base::Error Anchor::taken_over() {
+  return {sealed_store::Errc::fenced, "another copy of the appliance is running or starting"};
 }
 
 base::Result<void> Anchor::record(const Head& head) {
   const std::lock_guard lock(mutex_);
   if (fenced_) return fence();
   if (unsure_) return take_back(head);
+  return cells_.empty() ? record_anew(head) : record_in_cell(head);
+}
+
+// Three calls. A write that failed may have happened: the same cell is written again by the next record, and
+// what is in force stands in another. A cell or an anchor that is not there, or whose login was lost: look
+// anew.
+base::Result<void> Anchor::record_in_cell(const Head& head) {
+  Cell& cell = cells_[turn_];
+  auto value = encode(Kind::cell, epoch_, head, cell.id);
+  if (!same(wrote_.back().head, head)) wrote_.push_back({epoch_, head});
+  auto written = token_.rewrite_data(cell.handle, value);
+  if (written) {
+    cell.value = std::move(value);
+    SIGILLO_TRY(const bool held, holds());
+    if (held) {
+      turn_ = (turn_ + 1) % cells_.size();
+      wrote_.erase(wrote_.begin(), wrote_.end() - 1);
+      return base::ok();
+    }
+  } else if (!written.error().is(hsm::Errc::no_such_key)) {
+    return written;
+  }
+  unsure_ = true;
+  return take_back(head);
+}
+
+// Whether what this copy holds is as it left it. Attack, with a token outside the machine: (1) take a
+// snapshot of the virtual machine, memory and all. (2) Guess. (3) Put it back: the anchor is there, and the
+// heads go on from the old one. The cell that was written last is not what this copy has written.
+base::Result<bool> Anchor::holds() {
+  const auto& last = cells_[(turn_ + cells_.size() - 1) % cells_.size()];
+  for (const auto handle : {coin_, last.handle}) {
+    const auto value = token_.read_data(handle);
+    if (!value && !value.error().is(hsm::Errc::no_such_key)) return value.error();
+    if (!value) return false;
+    if (handle == last.handle && *value != last.value) return fence();
+  }
+  return true;
+}
+
+base::Result<void> Anchor::record_anew(const Head& head) {
   SIGILLO_TRY(const auto made, draft(head));
   SIGILLO_TRY(const auto destroyed, destroy(coin_));
   if (destroyed != Destroyed::by_us) {
@@ -180,7 +288,7 @@ base::Result<hsm::DataHandle> Anchor::draft(const Head& head) {
   return made;
 }
 
-// Who does not know what became of its anchor begins anew, as after a kill: what a complete list shows as
+// Who does not know what became of what it holds begins anew, as after a kill: what a complete list shows as
 // newest must be of its own making, and is then taken over like any other.
 base::Result<void> Anchor::take_back(const Head& head) {
   SIGILLO_TRY(auto found, settled());
@@ -194,16 +302,21 @@ base::Result<void> Anchor::take_back(const Head& head) {
 
 base::Result<void> Anchor::still_ours(const std::vector<Found>& found) {
   if (found.empty()) return base::Error(hsm::Errc::unavailable, "the token shows no anchor at all");
-  if (std::ranges::find(own_, found.back().id) == own_.end()) return fence();
-  return base::ok();
+  const auto& newest = found.back();
+  const auto is_it = [&](const Written& written) {
+    return written.epoch == newest.epoch && same(written.head, newest.head);
+  };
+  const bool ours = newest.kind == Kind::cell ? std::ranges::any_of(wrote_, is_it)
+                                              : std::ranges::find(own_, newest.id) != own_.end();
+  return ours ? base::ok() : base::Result<void>(fence());
 }
 
 base::Result<void> Anchor::check() {
   const std::lock_guard lock(mutex_);
   if (fenced_) return fence();
   if (!unsure_) {
-    SIGILLO_TRY(const bool there, is_there(coin_));
-    if (there) return base::ok();
+    SIGILLO_TRY(const bool held, cells_.empty() ? is_there(coin_) : holds());
+    if (held) return base::ok();
     unsure_ = true;
   }
   SIGILLO_TRY(const auto found, settled());

@@ -1,10 +1,13 @@
 // Anchor: the ledger's head as a private data object in the HSM: the HeadWitness of the store. Attack it
 // stops: (1) copy the database, (2) guess until locked, (3) put the copy back. The copy's head is behind.
-// PKCS#11 has no compare-and-swap but one: an object is destroyed once, by one caller. So a head is recorded
-// by making the new object first and destroying the old one after, and whoever finds the old one gone has
-// been taken over, and answers no more. No list is believed but one of a module that was just loaded: what
-// another process makes, SoftHSM2 may not show to one that has made something itself. docs/GUESS_LIMIT.md has
-// the protocol, tests/model searches it. Thread rule: any thread, one at a time within.
+// PKCS#11 has no compare-and-swap but one: an object is destroyed once, by one caller. So who takes over
+// destroys the anchor of before and makes its own. Then a head is recorded by writing it into one of a few
+// cells, in turn, and asking after that whether the anchor is still there: whoever takes over destroys it
+// first and reads the cells after, so one of the two sees the other. A module that changes no object gets an
+// anchor made anew for each head, and the old one destroyed after. No list is believed but one of a module
+// that was just loaded: what another process makes, SoftHSM2 may not show to one that has made something
+// itself. docs/GUESS_LIMIT.md has the protocol, tests/model searches it. Thread rule: any thread, one at a
+// time within.
 #pragma once
 
 #include <mutex>
@@ -33,15 +36,25 @@ class Anchor final : public sealed_store::HeadWitness {
 
  private:
   // A claim is a copy's wish to take over, with the head of the anchor that it means to replace: it stands in
-  // for that anchor from its destruction until the new one is made.
-  enum class Kind : base::Byte { legacy = 1, anchor = 2, claim = 3 };
+  // for that anchor from its destruction until the new one is made. The anchor of a copy that writes cells is
+  // of another kind than one that is made anew: a version that knows no cells would believe its head.
+  enum class Kind : base::Byte { legacy = 1, anchor = 2, claim = 3, cell = 4, holder = 5 };
   using Id = base::ByteArray<16>;
   struct Found {
     hsm::DataHandle handle;
-    bool anchor;
+    Kind kind;
     std::uint64_t epoch;
     sealed_store::Head head;
     Id id;
+  };
+  struct Cell {
+    hsm::DataHandle handle;
+    Id id;
+    base::Bytes value;  // as it was written last
+  };
+  struct Written {
+    std::uint64_t epoch;
+    sealed_store::Head head;
   };
   enum class Destroyed : std::uint8_t { by_us, by_another, unsure };
 
@@ -49,6 +62,12 @@ class Anchor final : public sealed_store::HeadWitness {
   base::Result<std::vector<Found>> settled();
   void choose(std::vector<Found> found);
   base::Result<hsm::DataHandle> create(Kind kind, std::uint64_t epoch, const sealed_store::Head& head);
+  base::Result<void> make_cells(const sealed_store::Head& head);
+  base::Result<void> drop_cells();
+  base::Result<void> look_again();
+  base::Result<bool> holds();
+  base::Result<void> record_in_cell(const sealed_store::Head& head);
+  base::Result<void> record_anew(const sealed_store::Head& head);
   base::Result<bool> is_there(hsm::DataHandle handle);
   base::Result<Destroyed> destroy(hsm::DataHandle handle);
   base::Result<void> replace_chosen(const sealed_store::Head& accepted);
@@ -56,17 +75,22 @@ class Anchor final : public sealed_store::HeadWitness {
   base::Result<void> still_ours(const std::vector<Found>& found);
   base::Result<hsm::DataHandle> draft(const sealed_store::Head& head);
   base::Error fence();
+  static base::Error taken_over();
+  static base::Bytes encode(Kind kind, std::uint64_t epoch, const sealed_store::Head& head, const Id& id);
 
   hsm::Token& token_;
   const std::string label_;
   const Use use_;
   std::mutex mutex_;
   std::optional<Found> chosen_;  // what a look found newest, and the rest of what it found
-  std::vector<Found> others_;
-  std::uint64_t epoch_ = 0;   // of what this copy makes: above all that it found
-  hsm::DataHandle coin_ = 0;  // our anchor: who destroys it has the next word
+  std::vector<Found> others_;    // without the cells
+  std::uint64_t epoch_ = 0;      // of what this copy makes: above all that it found
+  hsm::DataHandle coin_ = 0;     // our anchor: who destroys it has the next word
+  std::vector<Cell> cells_;      // none: the module changes no object
+  std::size_t turn_ = 0;         // of the cell that is written next
+  std::vector<Written> wrote_;   // into cells: what is in force, and what was tried since
   std::optional<std::pair<hsm::DataHandle, sealed_store::Head>> draft_;  // made, and not yet in force
-  std::vector<Id> own_;  // of what we made since the last object came in force
+  std::vector<Id> own_;  // of what else we made since the last object came in force
   bool unsure_ = false;  // whether our anchor was destroyed by us or by another
   bool fenced_ = false;
 };

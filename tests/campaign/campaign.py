@@ -409,7 +409,7 @@ class Campaign:
         old = self.files()
         self.fresh_subjects()
         self.guess_a_while(2, 12)
-        before, anchors = self.books.evaluated(), self.faults.calls("C_CopyObject")
+        before, anchors = self.books.evaluated(), self.faults.calls("C_SetAttributeValue")
         true = self.files()
         rename = self.dice.random() < 0.5
         if rename:
@@ -428,7 +428,7 @@ class Campaign:
         self.wait_for(self.dice.randint(1, 10), guessers, 1)
         self.kill()
         guessers.end()
-        if not rename and (self.books.evaluated() > before or self.faults.calls("C_CopyObject") > anchors):
+        if not rename and (self.books.evaluated() > before or self.faults.calls("C_SetAttributeValue") > anchors):
             # By what it has in memory, and the anchor with it: the books say whether it was the truth, and no file is it any more.
             self.books.count("went on in exchanged files")
             return self.move_out()

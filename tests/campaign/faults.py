@@ -4,8 +4,8 @@ import errno
 
 from control import DEVICE_REMOVED, FAIL, FAIL_AFTER, FAIL_UNTIL_INIT, HANG, TEAR, TOKEN_ABSENT
 
-CALLS = ("C_Sign", "C_SignInit", "C_GenerateRandom", "C_CreateObject", "C_CopyObject", "C_DestroyObject", "C_FindObjectsInit",
-         "C_FindObjects", "C_FindObjectsFinal", "C_GetAttributeValue", "C_OpenSession", "C_GetSessionInfo", "C_")
+CALLS = ("C_Sign", "C_SignInit", "C_GenerateRandom", "C_SetAttributeValue", "C_GetAttributeValue", "C_CreateObject", "C_CopyObject",
+         "C_DestroyObject", "C_FindObjectsInit", "C_FindObjects", "C_FindObjectsFinal", "C_OpenSession", "C_GetSessionInfo", "C_")
 # One CK_RV of each class at least. Those of a refused PIN are final by design, and not for a campaign.
 RETURNS = {"session lost": (0xB3, 0xB0, 0x101), "stale handle": (0x82, 0x60), "device lost": (0x32, 0xE0, 0x190),
            "suspect": (0x5, 0x6, 0x30, 0x90, 0x80000001), "busy": (0xB1, 0x2, 0x31), "caller's fault": (0x7, 0x13, 0x21)}

@@ -142,8 +142,7 @@ def test_a_call_that_never_returns_costs_nobody_a_guess_and_holds_nobody(faulty,
 
 def test_an_anchor_that_never_returns_is_told_from_a_store_that_is_away(faulty, desk):
     appliance, faults = faulty
-    faults.arm("C_CopyObject", HANG, times=0)
-    faults.arm("C_CreateObject", HANG, times=0)
+    faults.arm("C_SetAttributeValue", HANG, times=0)
     assert desk.wrong().code == "hsm-unavailable"
     begin = time.monotonic()
     for _ in range(5):

@@ -2,7 +2,10 @@
  *
  * A store is named by its ledger's head, and a head is a node of a tree: two continuations of one ledger are two
  * nodes with one parent, as two entries with one `prev` have two hashes. The HSM holds a set of objects (kind, epoch,
- * head): anchors, and the claims of copies that mean to take over. Two copies of the appliance run the same steps. At any
+ * head): anchors, the claims of copies that mean to take over, and the cells in which a copy that has taken over writes each head
+ * after that, in turn. Writing is two steps, for SoftHSM2 empties the object's file and then fills it: a kill between leaves a
+ * cell that no list shows, and who fills it brings back a cell that was destroyed between. With ANEW there are no cells (a module that
+ * changes no object), and each head is an anchor made anew. Two copies of the appliance run the same steps. At any
  * step a copy may be killed; at any start its disk may hold any store that any disk ever held: its own of some time ago,
  * or the other's. The attacker wins if more than LIMIT comparisons ever run. One call to the HSM, and one commit of the
  * store, is one step. A call that fails, with its effect or without it, is a kill: who does not know what it did starts anew.
@@ -27,7 +30,11 @@
 #define EPOCHS 4
 #endif
 #ifndef SLOTS
+#ifdef ANEW
 #define SLOTS 7
+#else
+#define SLOTS 9
+#endif
 #endif
 #define NONE 255
 #define GONE 254
@@ -43,10 +50,20 @@ byte nodes = 1;
 /* The HSM's data objects; epoch 0 is a free slot. */
 byte epoch[SLOTS], head[SLOTS];
 bit claim[SLOTS];
+#ifndef ANEW
+bit cell[SLOTS];
+#endif
 byte free = SLOTS;
 
 /* What each copy holds a handle of. A handle is never used again: where a slot is, who held the old object's holds GONE. */
-byte coin[2] = NONE, draft[2] = NONE, mine[2] = NONE, found[2];
+byte coin[2] = NONE, mine[2] = NONE;
+#ifdef ANEW
+byte draft[2] = NONE;
+#else
+byte cells[4] = NONE;  /* two of each copy, and which is written next */
+bit turn[2];
+#endif
+short found[2];
 bit missed[2];  /* one of `found` is gone */
 bit alone[2];   /* no other copy did anything since this one looked */
 byte up;
@@ -57,29 +74,50 @@ byte evaluated;
 #else
 #define RENEW(h) if :: h == i -> h = GONE :: else fi
 #endif
+#ifdef ANEW
+#define IS_CELL(s) false
+#define RENEW_REST RENEW(draft[0]); RENEW(draft[1])
+#define SET_CELL(k)
+#define ITS_EPOCH(e)
+#else
+#define IS_CELL(s) cell[s]
+#define RENEW_REST RENEW(cells[0]); RENEW(cells[1]); RENEW(cells[2]); RENEW(cells[3])
+#define SET_CELL(k) cell[i] = (k == CELL)
+#define ITS_EPOCH(e) its_epoch = e
+#endif
+#define ANCHOR 0
+#define CLAIM 1
+#define CELL 2
 
 inline create(k, e, h, handle) {
   d_step {
     i = 0;
     do :: epoch[i] != 0 -> i++ :: else -> break od;
-    RENEW(coin[0]); RENEW(coin[1]); RENEW(draft[0]); RENEW(draft[1]); RENEW(mine[0]); RENEW(mine[1]);
+    RENEW(coin[0]); RENEW(coin[1]); RENEW(mine[0]); RENEW(mine[1]); RENEW_REST;
 #ifndef HANDLES_AGAIN
     if :: found[0] & (1 << i) -> found[0] = found[0] & ~(1 << i); missed[0] = true :: else fi;
     if :: found[1] & (1 << i) -> found[1] = found[1] & ~(1 << i); missed[1] = true :: else fi;
 #endif
-    claim[i] = k; epoch[i] = e; head[i] = h; free--;
+    claim[i] = (k == CLAIM); SET_CELL(k); epoch[i] = e; head[i] = h; free--;
     handle = i;
     alone[1 - me] = false;
-    printf("copy %d makes (claim %d, epoch %d, head %d)\n", me, k, e, h);
+    printf("copy %d makes (kind %d, epoch %d, head %d)\n", me, k, e, h);
     i = 0
   }
 }
 
+#define IS_THERE(h) (h < SLOTS && epoch[h] != 0)
+#ifdef ANEW
+#define CLEAR(h) claim[h] = 0; epoch[h] = 0; head[h] = 0; free++
+#else
+#define CLEAR(h) claim[h] = 0; cell[h] = 0; epoch[h] = 0; head[h] = 0; free++
+#endif
+
 /* C_DestroyObject: ok where the object was there. */
 inline destroy(handle) {
   d_step {
-    ok = (handle < SLOTS && epoch[handle] != 0);
-    if :: ok -> claim[handle] = 0; epoch[handle] = 0; head[handle] = 0; free++ :: else fi;
+    ok = IS_THERE(handle);
+    if :: ok -> CLEAR(handle) :: else fi;
     handle = NONE;
     alone[1 - me] = false;
     printf("copy %d destroys: %d\n", me, ok)
@@ -107,7 +145,8 @@ inline destroy(handle) {
 
 #define RANK(s) (epoch[s] * 8 + depth[head[s]] + (1 - claim[s]) * 128)
 
-/* Anchor::recorded(): anchors before claims, then the highest epoch, then the longest ledger. */
+/* Anchor::recorded(): anchors and cells before claims, then the highest epoch, then the longest ledger. `found` is what is to be
+   destroyed before what was chosen; cells come later. */
 inline look() {
   d_step {
     i = 0; j = NONE; top = 0; found[me] = 0; missed[me] = false;
@@ -115,7 +154,7 @@ inline look() {
     :: i < SLOTS ->
       if
       :: epoch[i] != 0 && i != unseen ->
-        found[me] = found[me] | (1 << i);
+        if :: !IS_CELL(i) -> found[me] = found[me] | (1 << i) :: else fi;
         if :: epoch[i] > top -> top = epoch[i] :: else fi;
         if :: j == NONE -> j = i :: j != NONE && RANK(i) > RANK(j) -> j = i :: else fi
       :: else
@@ -124,12 +163,20 @@ inline look() {
     :: else -> break
     od;
     i = 0;
-    coin[me] = j;
-    if :: j != NONE -> found[me] = found[me] & ~(1 << j); newest = head[j] :: else -> newest = NONE fi;
+    if
+    :: j != NONE -> found[me] = found[me] & ~(1 << j); newest = head[j]; ITS_EPOCH(epoch[j]); coin[me] = (IS_CELL(j) -> NONE : j)
+    :: else -> newest = NONE; coin[me] = NONE
+    fi;
     j = 0; alone[me] = (up == 1); alone[1 - me] = false;
     printf("copy %d finds head %d, epoch %d\n", me, newest, top)
   }
 }
+
+#ifdef NO_FENCING
+#define LOST false
+#else
+#define LOST !ok
+#endif
 
 /* A copy that starts beside no other is never stopped by what others left. */
 #define STOP assert(!alone[me]); goto killed
@@ -152,6 +199,15 @@ inline destroy_found() {
   missed[me] = false
 }
 
+inline destroy_chosen() {
+  if
+  :: coin[me] != NONE ->
+    STEP( destroy(coin[me]) );
+    if :: LOST -> STOP :: else fi
+  :: else
+  fi
+}
+
 inline append(count) {
   line[nodes] = line[memory] | (1 << nodes); depth[nodes] = depth[memory] + 1; charges[nodes] = count;
   memory = nodes; nodes++;
@@ -160,21 +216,69 @@ inline append(count) {
 
 inline compare() { evaluated++; printf("copy %d compares\n", me); assert(evaluated <= LIMIT) }
 
-#ifdef NO_FENCING
-#define LOST false
+#ifndef ANEW
+/* Anchor::look_again(): no copy of before records any more, for its anchor is gone. Is what it wrote last what was chosen? The
+   newest cell is destroyed last, or a kill leaves an older one, which comes before our claim. */
+inline look_again() {
+  d_step {
+    i = 0; j = NONE; found[me] = 0; ok = true;
+    do
+    :: i < SLOTS ->
+      if
+      :: epoch[i] != 0 && cell[i] ->
+        found[me] = found[me] | (1 << i);
+        if :: j == NONE -> j = i :: j != NONE && RANK(i) > RANK(j) -> j = i :: else fi;
+        if
+        :: (epoch[i] > its_epoch || (epoch[i] == its_epoch && depth[head[i]] >= depth[newest])) && head[i] != newest -> ok = false
+        :: else
+        fi
+      :: else
+      fi;
+      i++
+    :: else -> break
+    od;
+#ifndef ANY_ORDER
+    coin[me] = j;
+    if :: j != NONE -> found[me] = found[me] & ~(1 << j) :: else fi;
+#endif
+    i = 0; j = 0;
+    printf("copy %d looks again: %d\n", me, ok)
+  }
+}
+
+/* C_SetAttributeValue on a cell, which must be there. Its file is emptied, and filled. */
+#define MY_CELL cells[me * 2 + turn[me]]
+#ifdef ONE_CELL
+#define NEXT_TURN
 #else
-#define LOST !ok
+#define NEXT_TURN turn[me] = 1 - turn[me]
+#endif
+#define WRITE                                                                              \
+  STEP( IS_THERE(MY_CELL) -> d_step { i = MY_CELL; CLEAR(i); i = 0; MY_CELL = NONE; alone[1 - me] = false } ); \
+  STEP( FREE -> create(CELL, my_epoch, memory, MY_CELL); NEXT_TURN )
+#define CHECK                                     \
+  STEP( ok = IS_THERE(coin[me]) );                \
+  if :: LOST -> STOP :: else fi
 #endif
 
-/* Anchor::record(): the new one made, then the old one destroyed, which succeeds for one copy alone. */
-#if defined(DESTROY_FIRST)
+/* Anchor::record(). With cells: the head is written, and then asked whether our anchor is still there. Without: the new one is made,
+   then the old one destroyed, which succeeds for one copy alone. */
+#if !defined(ANEW)
+#if defined(NO_CHECK)
+#define RECORD WRITE
+#elif defined(CHECK_FIRST)
+#define RECORD CHECK; WRITE
+#else
+#define RECORD WRITE; CHECK
+#endif
+#elif defined(DESTROY_FIRST)
 #define RECORD                                                       \
   STEP( destroy(coin[me]) );                                         \
   if :: LOST -> STOP :: else fi;                                     \
-  MAKE(0, my_epoch, memory, coin[me])
+  MAKE(ANCHOR, my_epoch, memory, coin[me])
 #else
 #define RECORD                                                       \
-  MAKE(0, my_epoch, memory, draft[me]);                              \
+  MAKE(ANCHOR, my_epoch, memory, draft[me]);                              \
   STEP( destroy(coin[me]); if :: !(LOST) -> coin[me] = draft[me]; draft[me] = NONE :: else fi );  \
   if :: LOST -> STOP :: else fi
 #endif
@@ -182,6 +286,9 @@ inline compare() { evaluated++; printf("copy %d compares\n", me); assert(evaluat
 proctype copy(bit me) {
   byte i, j, newest, top, my_epoch, memory, unseen = NONE;
   bit ok;
+#ifndef ANEW
+  byte its_epoch;  /* of what was chosen */
+#endif
 #ifdef RESTORE_MARKS_LATER
   bit late;
 #endif
@@ -226,17 +333,26 @@ off:
 #endif
     printf("copy %d opens a store of head %d\n", me, memory);
 #ifndef NO_CLAIM
-    if :: FREE -> create(1, my_epoch, newest, mine[me]) :: !FREE -> goto killed fi
+    if :: FREE -> create(CLAIM, my_epoch, newest, mine[me]) :: !FREE -> goto killed fi
 #endif
   }
 #ifndef NO_CLAIM
-  REWRITE(1, my_epoch, newest, mine[me]);
+  REWRITE(CLAIM, my_epoch, newest, mine[me]);
 #endif
   /* Anchor::take_over(). */
   destroy_found();
-  STEP( destroy(coin[me]) );
-  if :: LOST -> STOP :: else fi;
-  MAKE(0, my_epoch, memory, coin[me]);
+  destroy_chosen();
+#ifndef ANEW
+  STEP( look_again() );
+#ifndef NO_LOOK
+  if :: !ok -> STOP :: else fi;
+#endif
+  destroy_found();
+  destroy_chosen();
+  /* One after the other, and told apart by nothing: a kill between leaves one where there may be two. */
+  STEP( free > 1 -> create(CELL, my_epoch, memory, cells[me * 2]); create(CELL, my_epoch, memory, cells[me * 2 + 1]); turn[me] = 0 );
+#endif
+  MAKE(ANCHOR, my_epoch, memory, coin[me]);
 #if !defined(NO_SECOND) && !defined(NO_CLAIM)
   STEP( destroy(mine[me]) );
   if :: LOST -> STOP :: else fi;
@@ -244,7 +360,7 @@ off:
 #ifdef EPOCH_FIRST
   if :: !(line[memory] & (1 << newest)) -> goto killed :: else fi;
 #endif
-  newest = 0; top = 0; mine[me] = NONE;
+  newest = 0; ITS_EPOCH(0); top = 0; mine[me] = NONE;
 #ifdef RESTORE_MARKS_LATER
   if :: late -> STEP( nodes < NODES; append(LIMIT) ); RECORD :: else fi;
   late = false;
@@ -272,8 +388,14 @@ serving:
 
 killed:
   atomic {
-    i = 0; j = 0; ok = 0; coin[me] = NONE; draft[me] = NONE; mine[me] = NONE; found[me] = 0; missed[me] = false;
-    newest = 0; top = 0; my_epoch = 0; memory = 0; alone[me] = false; up--;
+    i = 0; j = 0; ok = 0; coin[me] = NONE; mine[me] = NONE;
+#ifdef ANEW
+    draft[me] = NONE;
+#else
+    cells[me * 2] = NONE; cells[me * 2 + 1] = NONE; turn[me] = 0;
+#endif
+    found[me] = 0; missed[me] = false;
+    newest = 0; ITS_EPOCH(0); top = 0; my_epoch = 0; memory = 0; alone[me] = false; up--;
 #ifdef RESTORE_MARKS_LATER
     late = false;
 #endif

@@ -315,20 +315,29 @@ TEST_F(Faults, WhatWasRightAndCouldNotBeFollowedUpIsSettledAsAnOutage) {
   }
 }
 
+// Where the head is written into a cell, where the anchor is asked for after that, and where a module changes
+// no object and the anchor is made anew.
 TEST(FaultsOfTheWitness, AChargeThatCouldNotBeAnchoredIsGivenBack) {
-  World world{Disk::sqlcipher};
-  world.start();
-  const auto citizen = world.active(1);
-  world.fail(citizen, 2);
-  world.token.fail(Token::Call::create_data, 1, hsm::Errc::unavailable);
-  const auto failed = world.verify(citizen, citizen.pin);
-  ASSERT_TRUE(failed.outage) << describe(failed);
-  EXPECT_EQ(*failed.outage, Outage::hsm_unavailable);
-  world.token.heal();
-  world.restart();
-  EXPECT_EQ(world.count(citizen), 2U);
-  EXPECT_NE(world.verify(citizen, citizen.pin).as<Verified>(), nullptr);
-  EXPECT_EQ(world.count(citizen), 0U);
+  using Call = Token::Call;
+  for (const auto call : {Call::rewrite_data, Call::read_data, Call::create_data, Call::destroy_data}) {
+    SCOPED_TRACE(static_cast<int>(call));
+    World world{Disk::sqlcipher};
+    world.token.refuse_rewriting(call == Call::create_data || call == Call::destroy_data);
+    world.start();
+    const auto citizen = world.active(1);
+    world.fail(citizen, 2);
+    const auto before = world.token.count(call);
+    world.token.fail(call, 1, hsm::Errc::unavailable);
+    const auto failed = world.verify(citizen, citizen.pin);
+    EXPECT_GT(world.token.count(call), before);
+    ASSERT_TRUE(failed.outage) << describe(failed);
+    EXPECT_EQ(*failed.outage, Outage::hsm_unavailable);
+    world.token.heal();
+    world.restart();
+    EXPECT_EQ(world.count(citizen), 2U);
+    EXPECT_NE(world.verify(citizen, citizen.pin).as<Verified>(), nullptr);
+    EXPECT_EQ(world.count(citizen), 0U);
+  }
 }
 
 }  // namespace
