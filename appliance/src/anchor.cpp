@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include <base/log.hpp>
+
 namespace sigillo::appliance {
 namespace {
 
@@ -10,6 +12,7 @@ using sealed_store::Head;
 
 constexpr std::size_t kLegacySize = 1 + 8 + 4 + 8 + 32 + 8;
 constexpr std::size_t kIdSize = 16;
+constexpr std::size_t kStandsForSize = 8;
 constexpr int kLooks = 8;
 // Two would do against a kill in the middle of a write. A power cut may take what the disk had not yet of
 // several: a module such as SoftHSM2 empties a file before it fills it, and syncs neither.
@@ -29,22 +32,31 @@ base::Result<std::vector<Anchor::Found>> Anchor::decode(const std::vector<hsm::D
   for (const auto& object : objects) {
     const base::ByteView value(object.value);
     const auto kind = value.empty() ? Kind{} : Kind{value[0]};
-    const bool ours = kind >= Kind::anchor && kind <= Kind::holder;
-    if (value.size() != (ours ? kLegacySize + kIdSize : kLegacySize) || (!ours && kind != Kind::legacy))
+    const bool has_id = kind >= Kind::anchor && kind <= Kind::claim;
+    const std::size_t size =
+        kLegacySize + (has_id ? kIdSize : 0) + (kind == Kind::claim ? kStandsForSize : 0);
+    if (value.size() != size || (!has_id && kind != Kind::legacy))
       return base::Error(sealed_store::Errc::corrupt, "an anchor of another shape");
-    Found found{object.handle, kind, base::read_be<std::uint64_t>(value.subspan(1)), {}, {}};
+    Found found{object.handle, kind, base::read_be<std::uint64_t>(value.subspan(1)), 0, {}, {}};
+    found.speaks_for = found.epoch;
+    if (kind == Kind::claim)
+      found.speaks_for = base::read_be<std::uint64_t>(value.subspan(kLegacySize + kIdSize));
+    if (kind == Kind::legacy_claim) found.speaks_for = 0;
     found.head.node = base::read_be<std::uint32_t>(value.subspan(9));
     found.head.seq = base::read_be<std::uint64_t>(value.subspan(13));
     std::copy_n(value.begin() + 21, found.head.hash.size(), found.head.hash.begin());
     found.head.time.ms = base::read_be<std::int64_t>(value.subspan(53));
-    if (ours) std::copy_n(value.begin() + kLegacySize, kIdSize, found.id.begin());
+    if (has_id) std::copy_n(value.begin() + kLegacySize, kIdSize, found.id.begin());
     out.push_back(found);
   }
   // Newest last. An anchor or a cell of a higher epoch was made by a copy that won, so what is left of a
-  // lower one was never answered for. A claim counts only where it is all there is: its maker destroyed the
-  // anchor and was killed before it made its own. Of one epoch, the longest ledger asks for most.
+  // lower one was never answered for. A claim counts where nothing is left of the epoch that it stands in
+  // for: its maker destroyed that and was killed before it made its own. Attack: (1) stop a copy that has
+  // destroyed the anchor, before it makes its own. (2) Let another serve, and guess; (3) let a third destroy
+  // that one's anchor, and kill it. (4) Let the first go on: what it makes is of an epoch before the one that
+  // the third's claim stands for. Of one epoch, the longest ledger asks for most.
   std::ranges::sort(out, {}, [](const Found& found) {
-    return std::tuple(found.kind != Kind::claim, found.epoch, found.head.seq, found.id);
+    return std::tuple(found.speaks_for, !found.is_claim(), found.head.seq, found.id);
   });
   return out;
 }
@@ -79,27 +91,29 @@ void Anchor::choose(std::vector<Found> found) {
   others_ = std::move(found);
 }
 
-base::Bytes Anchor::encode(Kind kind, std::uint64_t epoch, const Head& head, const Id& id) {
+base::Bytes Anchor::encode(Kind kind, const Head& head, const Id& id) const {
   base::Bytes value{static_cast<base::Byte>(kind)};
-  base::append_be(value, epoch);
+  base::append_be(value, epoch_);
   base::append_be(value, head.node);
   base::append_be(value, head.seq);
   base::append(value, head.hash);
   base::append_be(value, head.time.ms);
   base::append(value, id);
+  if (kind == Kind::claim) base::append_be(value, chosen_ ? chosen_->speaks_for : std::uint64_t{0});
   return value;
 }
 
 // The id makes two objects of one head two values: what holds a handle across a login finds its own again.
-base::Result<hsm::DataHandle> Anchor::create(Kind kind, std::uint64_t epoch, const Head& head) {
+base::Result<hsm::DataHandle> Anchor::create(Kind kind, const Head& head) {
   Id id;
   SIGILLO_CHECK(token_.random(id));
   own_.push_back(id);  // before it is made: a call that fails may have made it
-  return token_.create_data(label_, encode(kind, epoch, head, id));
+  return token_.create_data(label_, encode(kind, head, id));
 }
 
-// Before the anchor: who sees the anchor sees them all. None where the module refuses to change them.
-base::Result<void> Anchor::make_cells(const Head& head) {
+// Before the anchor: who sees the anchor sees them all. None where the module has no room for them or does
+// not change them, whatever it calls that: it answers for another object meanwhile.
+base::Result<void> Anchor::make_cells(const Head& head, hsm::DataHandle canary) {
   cells_.clear();
   turn_ = 0;
   wrote_.push_back({epoch_, head});
@@ -107,18 +121,18 @@ base::Result<void> Anchor::make_cells(const Head& head) {
   while (changes && cells_.size() < kCells) {
     Id id;
     SIGILLO_CHECK(token_.random(id));
-    auto value = encode(Kind::cell, epoch_, head, id);
+    const auto value = encode(Kind::cell, head, id);
     const auto made = token_.create_rewritable_data(label_, value);
     if (made) {
-      cells_.push_back({*made, id, std::move(value)});
-      if (cells_.size() == 1) changes = token_.rewrite_data(*made, cells_[0].value);
+      cells_.push_back({*made, id, {value}});
+      if (cells_.size() == 1) changes = token_.rewrite_data(*made, value);
     } else {
       changes = made.error();
     }
   }
-  if (!changes && !changes.error().is(hsm::Errc::caller_fault)) return changes;
-  if (!changes) SIGILLO_CHECK(drop_cells());
-  return base::ok();
+  if (changes || !token_.read_data(canary)) return changes;
+  base::log::warn("anchor.made-anew", {{"why", changes.error().detail()}});
+  return drop_cells();
 }
 
 base::Result<void> Anchor::drop_cells() {
@@ -179,7 +193,7 @@ base::Result<void> Anchor::take_over(const Head& accepted) {
 // claim is made before anything is destroyed, so that a kill never leaves nothing; and it is destroyed after
 // all, by us or by a copy that saw us in the middle: of the two, one goes on.
 base::Result<void> Anchor::replace_chosen(const Head& accepted) {
-  SIGILLO_TRY(const auto claim, create(Kind::claim, epoch_, chosen_ ? chosen_->head : accepted));
+  SIGILLO_TRY(const auto claim, create(Kind::claim, chosen_ ? chosen_->head : accepted));
   if (chosen_ && chosen_->kind != Kind::cell) others_.push_back(*chosen_);  // last
   for (const auto& other : std::exchange(others_, {})) {
     SIGILLO_TRY(const auto destroyed, destroy(other.handle));
@@ -187,8 +201,8 @@ base::Result<void> Anchor::replace_chosen(const Head& accepted) {
   }
   SIGILLO_CHECK(look_again());
   chosen_.reset();
-  SIGILLO_CHECK(make_cells(accepted));
-  SIGILLO_TRY(const auto made, create(cells_.empty() ? Kind::anchor : Kind::holder, epoch_, accepted));
+  SIGILLO_CHECK(make_cells(accepted, claim));
+  SIGILLO_TRY(const auto made, create(cells_.empty() ? Kind::anchor : Kind::holder, accepted));
   SIGILLO_TRY(const auto destroyed, destroy(claim));
   if (destroyed != Destroyed::by_us) return taken_over();
   coin_ = made;
@@ -207,7 +221,7 @@ base::Result<void> Anchor::look_again() {
   std::erase_if(found, [](const Found& one) { return one.kind != Kind::cell; });
   const auto newer = [&](const Found& cell) {
     return !chosen_ ||
-           (std::tuple(cell.epoch, cell.head.seq) >= std::tuple(chosen_->epoch, chosen_->head.seq) &&
+           (std::tuple(cell.epoch, cell.head.seq) >= std::tuple(chosen_->speaks_for, chosen_->head.seq) &&
             !same(cell.head, chosen_->head));
   };
   if (std::ranges::any_of(found, newer)) return taken_over();
@@ -234,36 +248,43 @@ base::Result<void> Anchor::record(const Head& head) {
 // anew.
 base::Result<void> Anchor::record_in_cell(const Head& head) {
   Cell& cell = cells_[turn_];
-  auto value = encode(Kind::cell, epoch_, head, cell.id);
   if (!same(wrote_.back().head, head)) wrote_.push_back({epoch_, head});
-  auto written = token_.rewrite_data(cell.handle, value);
-  if (written) {
-    cell.value = std::move(value);
-    SIGILLO_TRY(const bool held, holds());
+  SIGILLO_TRY(bool held, next_cell_is_ours());
+  if (held) {
+    auto value = encode(Kind::cell, head, cell.id);
+    cell.values.push_back(value);
+    const auto written = token_.rewrite_data(cell.handle, value);
+    if (!written && !written.error().is(hsm::Errc::no_such_key)) return written;
+    held = static_cast<bool>(written);
     if (held) {
-      turn_ = (turn_ + 1) % cells_.size();
-      wrote_.erase(wrote_.begin(), wrote_.end() - 1);
-      return base::ok();
+      cell.values = {std::move(value)};
+      SIGILLO_TRY(held, has_anchor());
     }
-  } else if (!written.error().is(hsm::Errc::no_such_key)) {
-    return written;
   }
-  unsure_ = true;
-  return take_back(head);
+  if (!held) {
+    unsure_ = true;
+    return take_back(head);
+  }
+  turn_ = (turn_ + 1) % cells_.size();
+  wrote_.erase(wrote_.begin(), wrote_.end() - 1);
+  return base::ok();
 }
 
-// Whether what this copy holds is as it left it. Attack, with a token outside the machine: (1) take a
-// snapshot of the virtual machine, memory and all. (2) Guess. (3) Put it back: the anchor is there, and the
-// heads go on from the old one. The cell that was written last is not what this copy has written.
-base::Result<bool> Anchor::holds() {
-  const auto& last = cells_[(turn_ + cells_.size() - 1) % cells_.size()];
-  for (const auto handle : {coin_, last.handle}) {
-    const auto value = token_.read_data(handle);
-    if (!value && !value.error().is(hsm::Errc::no_such_key)) return value.error();
-    if (!value) return false;
-    if (handle == last.handle && *value != last.value) return fence();
-  }
-  return true;
+base::Result<bool> Anchor::has_anchor() {
+  const auto value = token_.read_data(coin_);
+  if (!value && !value.error().is(hsm::Errc::no_such_key)) return value.error();
+  return static_cast<bool>(value);
+}
+
+// Attack, with a token outside the machine: (1) take a snapshot of the virtual machine, memory and all. (2)
+// Guess. (3) Put it back: the anchor is there, and the heads go on from the old one. Whatever was recorded in
+// (2) began with the cell that is to be written next, and nothing is written over before that is seen.
+base::Result<bool> Anchor::next_cell_is_ours() {
+  const Cell& cell = cells_[turn_];
+  const auto value = token_.read_data(cell.handle);
+  if (!value && !value.error().is(hsm::Errc::no_such_key)) return value.error();
+  if (value && std::ranges::find(cell.values, *value) == cell.values.end()) return fence();
+  return static_cast<bool>(value);
 }
 
 base::Result<void> Anchor::record_anew(const Head& head) {
@@ -283,7 +304,7 @@ base::Result<void> Anchor::record_anew(const Head& head) {
 base::Result<hsm::DataHandle> Anchor::draft(const Head& head) {
   if (draft_ && draft_->second.seq == head.seq) return draft_->first;
   if (draft_) static_cast<void>(token_.destroy_data(std::exchange(draft_, std::nullopt)->first));
-  SIGILLO_TRY(const auto made, create(Kind::anchor, epoch_, head));
+  SIGILLO_TRY(const auto made, create(Kind::anchor, head));
   draft_.emplace(made, head);
   return made;
 }
@@ -315,7 +336,10 @@ base::Result<void> Anchor::check() {
   const std::lock_guard lock(mutex_);
   if (fenced_) return fence();
   if (!unsure_) {
-    SIGILLO_TRY(const bool held, cells_.empty() ? is_there(coin_) : holds());
+    SIGILLO_TRY(bool held, cells_.empty() ? is_there(coin_) : has_anchor());
+    if (held && !cells_.empty()) {
+      SIGILLO_TRY(held, next_cell_is_ours());
+    }
     if (held) return base::ok();
     unsure_ = true;
   }

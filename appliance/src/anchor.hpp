@@ -36,21 +36,24 @@ class Anchor final : public sealed_store::HeadWitness {
 
  private:
   // A claim is a copy's wish to take over, with the head of the anchor that it means to replace: it stands in
-  // for that anchor from its destruction until the new one is made. The anchor of a copy that writes cells is
-  // of another kind than one that is made anew: a version that knows no cells would believe its head.
-  enum class Kind : base::Byte { legacy = 1, anchor = 2, claim = 3, cell = 4, holder = 5 };
+  // for that anchor from its destruction until the new one is made, and says of which epoch that was. The
+  // anchor of a copy that writes cells, and such a claim, are of other kinds than those of a version that
+  // knows neither: it would believe their heads.
+  enum class Kind : base::Byte { legacy = 1, anchor = 2, legacy_claim = 3, cell = 4, holder = 5, claim = 6 };
   using Id = base::ByteArray<16>;
   struct Found {
     hsm::DataHandle handle;
     Kind kind;
     std::uint64_t epoch;
+    std::uint64_t speaks_for;  // the same, and of a claim: the epoch that it stands in for
     sealed_store::Head head;
     Id id;
+    bool is_claim() const { return kind == Kind::claim || kind == Kind::legacy_claim; }
   };
   struct Cell {
     hsm::DataHandle handle;
     Id id;
-    base::Bytes value;  // as it was written last
+    std::vector<base::Bytes> values;  // what may be in it: as it was written last, and what was tried since
   };
   struct Written {
     std::uint64_t epoch;
@@ -61,11 +64,12 @@ class Anchor final : public sealed_store::HeadWitness {
   base::Result<std::vector<Found>> decode(const std::vector<hsm::DataObject>& objects) const;
   base::Result<std::vector<Found>> settled();
   void choose(std::vector<Found> found);
-  base::Result<hsm::DataHandle> create(Kind kind, std::uint64_t epoch, const sealed_store::Head& head);
-  base::Result<void> make_cells(const sealed_store::Head& head);
+  base::Result<hsm::DataHandle> create(Kind kind, const sealed_store::Head& head);
+  base::Result<void> make_cells(const sealed_store::Head& head, hsm::DataHandle canary);
   base::Result<void> drop_cells();
   base::Result<void> look_again();
-  base::Result<bool> holds();
+  base::Result<bool> has_anchor();
+  base::Result<bool> next_cell_is_ours();
   base::Result<void> record_in_cell(const sealed_store::Head& head);
   base::Result<void> record_anew(const sealed_store::Head& head);
   base::Result<bool> is_there(hsm::DataHandle handle);
@@ -76,7 +80,7 @@ class Anchor final : public sealed_store::HeadWitness {
   base::Result<hsm::DataHandle> draft(const sealed_store::Head& head);
   base::Error fence();
   static base::Error taken_over();
-  static base::Bytes encode(Kind kind, std::uint64_t epoch, const sealed_store::Head& head, const Id& id);
+  base::Bytes encode(Kind kind, const sealed_store::Head& head, const Id& id) const;
 
   hsm::Token& token_;
   const std::string label_;

@@ -12,7 +12,7 @@
  *
  * All that is asked of the HSM: a destruction that succeeds once, handles that are not used again, and a list that is
  * complete for a process that has just opened the token. No later list is believed: SoftHSM2's misses what another
- * process made (tests/hsm/two_processes_test.cpp).
+ * process made (tests/appliance/anchor/processes_test.cpp).
  *
  * With RESTORE, two officers may restore at any start whatever store there is, be it behind or beside: a candidate is made of
  * it, in which the subject is locked (a count of LIMIT), and taken over like any other. That its file is put in place before the
@@ -50,6 +50,7 @@ byte nodes = 1;
 /* The HSM's data objects; epoch 0 is a free slot. */
 byte epoch[SLOTS], head[SLOTS];
 bit claim[SLOTS];
+byte stands[SLOTS];  /* of a claim: the epoch that it stands in for */
 #ifndef ANEW
 bit cell[SLOTS];
 #endif
@@ -78,12 +79,10 @@ byte evaluated;
 #define IS_CELL(s) false
 #define RENEW_REST RENEW(draft[0]); RENEW(draft[1])
 #define SET_CELL(k)
-#define ITS_EPOCH(e)
 #else
 #define IS_CELL(s) cell[s]
 #define RENEW_REST RENEW(cells[0]); RENEW(cells[1]); RENEW(cells[2]); RENEW(cells[3])
 #define SET_CELL(k) cell[i] = (k == CELL)
-#define ITS_EPOCH(e) its_epoch = e
 #endif
 #define ANCHOR 0
 #define CLAIM 1
@@ -98,7 +97,7 @@ inline create(k, e, h, handle) {
     if :: found[0] & (1 << i) -> found[0] = found[0] & ~(1 << i); missed[0] = true :: else fi;
     if :: found[1] & (1 << i) -> found[1] = found[1] & ~(1 << i); missed[1] = true :: else fi;
 #endif
-    claim[i] = (k == CLAIM); SET_CELL(k); epoch[i] = e; head[i] = h; free--;
+    claim[i] = (k == CLAIM); stands[i] = (k == CLAIM -> its_epoch : 0); SET_CELL(k); epoch[i] = e; head[i] = h; free--;
     handle = i;
     alone[1 - me] = false;
     printf("copy %d makes (kind %d, epoch %d, head %d)\n", me, k, e, h);
@@ -108,9 +107,9 @@ inline create(k, e, h, handle) {
 
 #define IS_THERE(h) (h < SLOTS && epoch[h] != 0)
 #ifdef ANEW
-#define CLEAR(h) claim[h] = 0; epoch[h] = 0; head[h] = 0; free++
+#define CLEAR(h) claim[h] = 0; stands[h] = 0; epoch[h] = 0; head[h] = 0; free++
 #else
-#define CLEAR(h) claim[h] = 0; cell[h] = 0; epoch[h] = 0; head[h] = 0; free++
+#define CLEAR(h) claim[h] = 0; stands[h] = 0; cell[h] = 0; epoch[h] = 0; head[h] = 0; free++
 #endif
 
 /* C_DestroyObject: ok where the object was there. */
@@ -143,10 +142,16 @@ inline destroy(handle) {
   REWRITE(k, e, h, handle)
 #endif
 
+/* Anchor::recorded(): by the epoch that is spoken for, anchors and cells before the claim that stands in for theirs, then the longest
+   ledger. What a copy makes that was stopped long ago does not come before the claim for a later one. */
+#define SPEAKS_FOR(s) (claim[s] -> stands[s] : epoch[s])
+#ifdef CLAIMS_LAST
 #define RANK(s) (epoch[s] * 8 + depth[head[s]] + (1 - claim[s]) * 128)
+#else
+#define RANK(s) (SPEAKS_FOR(s) * 16 + (1 - claim[s]) * 8 + depth[head[s]])
+#endif
 
-/* Anchor::recorded(): anchors and cells before claims, then the highest epoch, then the longest ledger. `found` is what is to be
-   destroyed before what was chosen; cells come later. */
+/* `found` is what is to be destroyed before what was chosen; cells come later. */
 inline look() {
   d_step {
     i = 0; j = NONE; top = 0; found[me] = 0; missed[me] = false;
@@ -164,7 +169,7 @@ inline look() {
     od;
     i = 0;
     if
-    :: j != NONE -> found[me] = found[me] & ~(1 << j); newest = head[j]; ITS_EPOCH(epoch[j]); coin[me] = (IS_CELL(j) -> NONE : j)
+    :: j != NONE -> found[me] = found[me] & ~(1 << j); newest = head[j]; its_epoch = SPEAKS_FOR(j); coin[me] = (IS_CELL(j) -> NONE : j)
     :: else -> newest = NONE; coin[me] = NONE
     fi;
     j = 0; alone[me] = (up == 1); alone[1 - me] = false;
@@ -286,9 +291,7 @@ inline look_again() {
 proctype copy(bit me) {
   byte i, j, newest, top, my_epoch, memory, unseen = NONE;
   bit ok;
-#ifndef ANEW
-  byte its_epoch;  /* of what was chosen */
-#endif
+  byte its_epoch;  /* what was chosen speaks for it */
 #ifdef RESTORE_MARKS_LATER
   bit late;
 #endif
@@ -360,7 +363,7 @@ off:
 #ifdef EPOCH_FIRST
   if :: !(line[memory] & (1 << newest)) -> goto killed :: else fi;
 #endif
-  newest = 0; ITS_EPOCH(0); top = 0; mine[me] = NONE;
+  newest = 0; its_epoch = 0; top = 0; mine[me] = NONE;
 #ifdef RESTORE_MARKS_LATER
   if :: late -> STEP( nodes < NODES; append(LIMIT) ); RECORD :: else fi;
   late = false;
@@ -395,7 +398,7 @@ killed:
     cells[me * 2] = NONE; cells[me * 2 + 1] = NONE; turn[me] = 0;
 #endif
     found[me] = 0; missed[me] = false;
-    newest = 0; ITS_EPOCH(0); top = 0; my_epoch = 0; memory = 0; alone[me] = false; up--;
+    newest = 0; its_epoch = 0; top = 0; my_epoch = 0; memory = 0; alone[me] = false; up--;
 #ifdef RESTORE_MARKS_LATER
     late = false;
 #endif

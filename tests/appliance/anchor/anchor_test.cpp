@@ -44,21 +44,23 @@ class AnchorTest : public ::testing::Test {
       out.push_back(token_.count(call));
     return out;
   }
-  // Another's hand in the cell that was written last: of the newest objects, one that may be rewritten.
-  void write_over_newest(const Head& head) {
-    const auto before = *token_.list_data(kLabel);
-    const Head found = *anchor_.newest().value();
-    for (const auto& object : before) {
-      auto value = object.value;
-      if (base::read_be<std::uint64_t>(base::ByteView(value).subspan(13)) != found.seq) continue;
-      base::Bytes seq;
-      base::append_be(seq, head.seq);
-      std::ranges::copy(seq, value.begin() + 13);
-      std::ranges::copy(head.hash, value.begin() + 21);
-      if (token_.rewrite_data(object.handle, value)) return;
-    }
-    FAIL() << "no cell was found";
+  // What this copy writes between a snapshot of its memory and its end: each head into the cell of the
+  // oldest.
+  void record_by_another_hand(std::uint64_t seq) {
+    auto all = *token_.list_data(kLabel);
+    std::erase_if(all, [](const hsm::DataObject& object) { return object.value[0] != kCell; });
+    auto& oldest =
+        *std::ranges::min_element(all, {}, [](const hsm::DataObject& object) { return seq_of(object); });
+    base::Bytes now;
+    base::append_be(now, seq);
+    std::ranges::copy(now, oldest.value.begin() + 13);
+    std::ranges::copy(head_of(seq, "since").hash, oldest.value.begin() + 21);
+    ASSERT_TRUE(token_.rewrite_data(oldest.handle, oldest.value));
   }
+  static std::uint64_t seq_of(const hsm::DataObject& object) {
+    return base::read_be<std::uint64_t>(base::ByteView(object.value).subspan(13));
+  }
+  static constexpr base::Byte kCell = 4;
 
   FakeToken token_;
   Anchor anchor_{token_, 1, Anchor::Use::founding};
@@ -138,7 +140,7 @@ TEST_F(AnchorTest, WhoseHeadInForceIsGoneStops) {
   for (std::uint64_t seq = 2; seq < 7; ++seq) ASSERT_TRUE(anchor_.record(head_of(seq)));
   const auto all = *token_.list_data(kLabel);
   for (const auto& object : all) {
-    const auto seq = base::read_be<std::uint64_t>(base::ByteView(object.value).subspan(13));
+    const auto seq = seq_of(object);
     if (seq != 6 && seq != 3) continue;
     ASSERT_TRUE(token_.destroy_data(object.handle));
   }
@@ -174,24 +176,62 @@ TEST_F(AnchorTest, WhoTakesOverFromAHeadOfBeforeIsStopped) {
   EXPECT_EQ(newest(), 4U);
 }
 
-// A virtual machine that is put back with its memory, beside a token that is not: its anchor is there, and
-// the cell that it wrote last says more than it knows. It is stopped before its next answer, or by its timer.
-TEST_F(AnchorTest, WhoWasPutBackWithItsMemoryAnswersNoMore) {
-  ASSERT_TRUE(anchor_.record(head_of(2)));
-  write_over_newest(head_of(7, "since"));
-  const auto refused = anchor_.record(head_of(3));
-  ASSERT_FALSE(refused);
-  EXPECT_TRUE(refused.error().is(sealed_store::Errc::fenced));
-  EXPECT_FALSE(anchor_.record(head_of(8)));
+// A virtual machine that is put back with its memory, beside a token that is not, after any number of
+// records: its anchor is there, and the next cell says more than it knows. It answers no more, and overwrites
+// nothing.
+TEST_F(AnchorTest, WhoWasPutBackWithItsMemoryIsFencedAndOverwritesNothing) {
+  for (const bool by_timer : {false, true}) {
+    for (std::uint64_t since = 1; since <= 9; ++since) {
+      SCOPED_TRACE(since);
+      Anchor anchor(token_, 1);
+      begin(anchor, newest());
+      const std::uint64_t then = newest() + 4 + since % 3;
+      for (std::uint64_t seq = newest() + 1; seq <= then; ++seq) ASSERT_TRUE(anchor.record(head_of(seq)));
+      ASSERT_TRUE(anchor.check());
+      for (std::uint64_t seq = then + 1; seq <= then + since; ++seq) record_by_another_hand(seq);
+      const auto refused = by_timer ? anchor.check() : anchor.record(head_of(then + 1));
+      ASSERT_FALSE(refused);
+      EXPECT_TRUE(refused.error().is(sealed_store::Errc::fenced));
+      EXPECT_FALSE(anchor.record(head_of(then + 2)));
+      EXPECT_EQ(newest(), then + since);
+    }
+  }
 }
 
-TEST_F(AnchorTest, WhoWasPutBackWithItsMemoryNoticesByItself) {
-  ASSERT_TRUE(anchor_.record(head_of(2)));
-  ASSERT_TRUE(anchor_.check());
-  write_over_newest(head_of(7, "since"));
-  const auto noticed = anchor_.check();
-  ASSERT_FALSE(noticed);
-  EXPECT_TRUE(noticed.error().is(sealed_store::Errc::fenced));
+// A copy that was stopped long ago makes an object of its epoch after another served and a third destroyed
+// what that one had: the third's claim stands for more.
+TEST_F(AnchorTest, WhatAStoppedCopyMakesLateDoesNotComeBeforeALaterClaim) {
+  for (std::uint64_t seq = 2; seq < 9; ++seq) ASSERT_TRUE(anchor_.record(head_of(seq)));
+  const auto early = token_.list_data(kLabel)->front().value;
+  Anchor second(token_, 1);
+  begin(second, 8);
+  for (std::uint64_t seq = 9; seq < 15; ++seq) ASSERT_TRUE(second.record(head_of(seq)));
+  Anchor third(token_, 1);
+  ASSERT_EQ((*third.recorded())->seq, 14U);
+  // Its claim is all there is, and it ends.
+  token_.fail(Call::random, 2, hsm::Errc::unavailable);
+  ASSERT_FALSE(third.take_over(head_of(14)));
+  ASSERT_EQ(token_.list_data(kLabel)->size(), 1U);
+  ASSERT_TRUE(token_.create_rewritable_data(kLabel, early));
+  EXPECT_EQ(newest(), 14U);
+  Anchor fourth(token_, 1);
+  begin(fourth, 14);
+  ASSERT_TRUE(fourth.record(head_of(15)));
+  EXPECT_EQ(newest(), 15U);
+}
+
+// One that refuses to change an object and calls it its own failure, and one that has no room for so many.
+TEST_F(AnchorTest, AModuleThatRefusesInItsOwnWordsServes) {
+  for (const auto call : {Call::rewrite_data, Call::create_data}) {
+    Anchor next(token_, 1);
+    const auto from = newest();
+    ASSERT_TRUE(next.recorded());
+    token_.fail(call, call == Call::create_data ? 3 : 1, hsm::Errc::unavailable);
+    ASSERT_TRUE(next.take_over(head_of(from)));
+    for (std::uint64_t seq = from + 1; seq < from + 5; ++seq) ASSERT_TRUE(next.record(head_of(seq)));
+    EXPECT_EQ(token_.list_data(kLabel)->size(), 1U);
+    EXPECT_EQ(newest(), from + 4);
+  }
 }
 
 }  // namespace

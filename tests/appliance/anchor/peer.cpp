@@ -143,6 +143,20 @@ class Peer {
       if (made) handles_[value] = *made;
       return said(made);
     }
+    if (verb == "cell") {
+      const auto made = token_.create_rewritable_data("sigillo.peers", base::view(value));
+      if (made) handles_[value] = *made;
+      return said(made);
+    }
+    if (verb == "write") {  // write NAME VALUE: the object that was called NAME when it was made or listed
+      std::string text;
+      words >> text;
+      return said(token_.rewrite_data(handles_[value], base::view(text)));
+    }
+    if (verb == "read") {
+      const auto read = token_.read_data(handles_[value]);
+      return read ? std::string(base::text(*read)) : said(read);
+    }
     if (verb == "destroy") return said(token_.destroy_data(handles_[value]));
     const auto listed =
         verb == "anew" ? token_.list_data_anew("sigillo.peers") : token_.list_data("sigillo.peers");

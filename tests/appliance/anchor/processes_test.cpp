@@ -125,6 +125,32 @@ TEST(TwoProcesses, AListAnewShowsWhatAnotherMadeBeforeOneself) {
   EXPECT_EQ(b.ask("destroy ours"), "ok");
 }
 
+// What an anchor's cells rest on: what one process wrote is what the other reads after that, whatever it has
+// read or made before, and what one destroyed the other cannot read nor write.
+TEST(TwoProcesses, WhatOneWroteTheOtherReadsAndWhatOneDestroyedIsGone) {
+  Process a, b;
+  for (int round = 0; round < 20; ++round) {
+    const std::string name = "cell-" + std::to_string(round);
+    ASSERT_EQ(a.ask("cell " + name), "ok");
+    ASSERT_NE(b.ask("anew").find(name), std::string::npos);
+    for (int i = 0; i < 10; ++i) {
+      const std::string value = name + "-" + std::to_string(i);
+      ASSERT_EQ(a.ask("write " + name + " " + value), "ok");
+      if (i == 5) {
+        ASSERT_EQ(b.ask("create other-" + name), "ok");
+      }
+      ASSERT_EQ(b.ask("read " + name), value);
+      ASSERT_EQ(b.ask("write " + name + " theirs"), "ok");
+      ASSERT_EQ(a.ask("read " + name), "theirs");
+    }
+    ASSERT_EQ(b.ask("destroy " + name), "ok");
+    ASSERT_NE(a.ask("read " + name), "theirs");
+    ASSERT_NE(a.ask("write " + name + " late"), "ok");
+    ASSERT_EQ(b.ask("anew").find("late"), std::string::npos);
+    ASSERT_EQ(b.ask("destroy other-" + name), "ok");
+  }
+}
+
 // A kill at any call of a start and of three records, with the call's effect and without: the next start
 // finds all that was recorded, or one more that was under way, and serves.
 TEST_F(AnchorOfTwo, AfterAKillAtAnyCallTheNextStartServes) {
