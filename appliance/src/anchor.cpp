@@ -87,7 +87,10 @@ void Anchor::choose(std::vector<Found> found) {
     chosen_ = found.back();
     found.pop_back();
   }
-  std::erase_if(found, [](const Found& one) { return one.kind == Kind::cell; });
+  // Beside an anchor made anew no cell was ever in force (a creation that failed may have made one): they go
+  // before it, for of its epoch they would come before our claim.
+  if (!chosen_ || chosen_->is_claim() || chosen_->kind == Kind::cell || chosen_->kind == Kind::holder)
+    std::erase_if(found, [](const Found& one) { return one.kind == Kind::cell; });
   others_ = std::move(found);
 }
 
@@ -199,7 +202,7 @@ base::Result<void> Anchor::replace_chosen(const Head& accepted) {
     SIGILLO_TRY(const auto destroyed, destroy(other.handle));
     if (destroyed != Destroyed::by_us) return taken_over();
   }
-  SIGILLO_CHECK(look_again());
+  SIGILLO_CHECK(look_again(claim));
   chosen_.reset();
   SIGILLO_CHECK(make_cells(accepted, claim));
   SIGILLO_TRY(const auto made, create(cells_.empty() ? Kind::anchor : Kind::holder, accepted));
@@ -216,8 +219,14 @@ base::Result<void> Anchor::replace_chosen(const Head& accepted) {
 // The copy of before records no more: its anchor is gone, and it asks after that. What it wrote until then is
 // in the cells, and must be what the store was held against. The newest is destroyed last: of what a kill
 // leaves, an older one would be believed before our claim.
-base::Result<void> Anchor::look_again() {
+// Whatever else is there was made since the first look: by another that starts, where nothing was left that
+// only one of us could destroy.
+base::Result<void> Anchor::look_again(hsm::DataHandle claim) {
   SIGILLO_TRY(auto found, settled());
+  const auto foreign = [&](const Found& one) {
+    return one.kind != Kind::cell && one.handle != claim && std::ranges::find(own_, one.id) == own_.end();
+  };
+  if (std::ranges::any_of(found, foreign)) return taken_over();
   std::erase_if(found, [](const Found& one) { return one.kind != Kind::cell; });
   const auto newer = [&](const Found& cell) {
     return !chosen_ ||
@@ -252,7 +261,7 @@ base::Result<void> Anchor::record_in_cell(const Head& head) {
   SIGILLO_TRY(bool held, next_cell_is_ours());
   if (held) {
     auto value = encode(Kind::cell, head, cell.id);
-    cell.values.push_back(value);
+    cell.values.push_back(value);  // beside what was just read
     const auto written = token_.rewrite_data(cell.handle, value);
     if (!written && !written.error().is(hsm::Errc::no_such_key)) return written;
     held = static_cast<bool>(written);
@@ -280,11 +289,13 @@ base::Result<bool> Anchor::has_anchor() {
 // Guess. (3) Put it back: the anchor is there, and the heads go on from the old one. Whatever was recorded in
 // (2) began with the cell that is to be written next, and nothing is written over before that is seen.
 base::Result<bool> Anchor::next_cell_is_ours() {
-  const Cell& cell = cells_[turn_];
+  Cell& cell = cells_[turn_];
   const auto value = token_.read_data(cell.handle);
   if (!value && !value.error().is(hsm::Errc::no_such_key)) return value.error();
-  if (value && std::ranges::find(cell.values, *value) == cell.values.end()) return fence();
-  return static_cast<bool>(value);
+  if (!value) return false;
+  if (std::ranges::find(cell.values, *value) == cell.values.end()) return fence();
+  cell.values = {*value};
+  return true;
 }
 
 base::Result<void> Anchor::record_anew(const Head& head) {

@@ -67,7 +67,7 @@ class Anchor final : public sealed_store::HeadWitness {
   base::Result<hsm::DataHandle> create(Kind kind, const sealed_store::Head& head);
   base::Result<void> make_cells(const sealed_store::Head& head, hsm::DataHandle canary);
   base::Result<void> drop_cells();
-  base::Result<void> look_again();
+  base::Result<void> look_again(hsm::DataHandle claim);
   base::Result<bool> has_anchor();
   base::Result<bool> next_cell_is_ours();
   base::Result<void> record_in_cell(const sealed_store::Head& head);

@@ -237,6 +237,9 @@ inline look_again() {
         :: (epoch[i] > its_epoch || (epoch[i] == its_epoch && depth[head[i]] >= depth[newest])) && head[i] != newest -> ok = false
         :: else
         fi
+#if !defined(MADE_TWICE) && !defined(NO_FOREIGN)
+      :: epoch[i] != 0 && !cell[i] && i != mine[me] -> ok = false  /* another starts, told from our own by its id */
+#endif
       :: else
       fi;
       i++
@@ -412,6 +415,9 @@ init {
     line[0] = 1;
     /* The ceremony founded the store and made the first anchor. */
     epoch[0] = 1; free--;
+#ifdef LOST_ANCHOR
+    cell[0] = 1;  /* and of what it left a power cut took all but a cell */
+#endif
     run copy(1);
     run copy(0)
   }

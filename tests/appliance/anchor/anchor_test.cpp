@@ -220,6 +220,46 @@ TEST_F(AnchorTest, WhatAStoppedCopyMakesLateDoesNotComeBeforeALaterClaim) {
   EXPECT_EQ(newest(), 15U);
 }
 
+// A creation that failed with its effect leaves a cell that nobody holds, beside anchors made anew: a start
+// that is killed between them does not leave it for the next.
+TEST_F(AnchorTest, ACellThatNobodyHoldsIsNeverBelieved) {
+  for (std::uint64_t call = 1; call <= 4; ++call) {
+    SCOPED_TRACE(call);
+    const auto from = newest();
+    Anchor serves(token_, 1);
+    ASSERT_TRUE(serves.recorded());
+    token_.fail_after_effect(Call::create_data, 3, hsm::Errc::unavailable);
+    ASSERT_TRUE(serves.take_over(head_of(from)));
+    EXPECT_EQ(token_.list_data(kLabel)->size(), 2U);
+    for (std::uint64_t seq = from + 1; seq < from + 9; ++seq) ASSERT_TRUE(serves.record(head_of(seq)));
+    Anchor killed(token_, 1);
+    ASSERT_EQ((*killed.recorded())->seq, from + 8);
+    token_.fail(Call::destroy_data, call, hsm::Errc::unavailable);
+    static_cast<void>(killed.take_over(head_of(from + 8)));
+    token_.heal();
+    EXPECT_EQ(newest(), from + 8);
+  }
+}
+
+// All but cells is gone: there is nothing that only one of two can destroy, and still only one of them
+// serves.
+TEST_F(AnchorTest, OfTwoThatFindNoAnchorOneServes) {
+  ASSERT_TRUE(anchor_.record(head_of(2)));
+  const auto all = *token_.list_data(kLabel);
+  for (const auto& object : all) {
+    if (object.value[0] == kCell) continue;
+    ASSERT_TRUE(token_.destroy_data(object.handle));
+  }
+  Anchor first(token_, 1), second(token_, 1);
+  ASSERT_EQ((*first.recorded())->seq, 2U);
+  ASSERT_EQ((*second.recorded())->seq, 2U);
+  ASSERT_TRUE(first.take_over(head_of(2)));
+  const auto refused = second.take_over(head_of(2));
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().is(sealed_store::Errc::fenced));
+  ASSERT_TRUE(first.record(head_of(3)));
+}
+
 // One that refuses to change an object and calls it its own failure, and one that has no room for so many.
 TEST_F(AnchorTest, AModuleThatRefusesInItsOwnWordsServes) {
   for (const auto call : {Call::rewrite_data, Call::create_data}) {
