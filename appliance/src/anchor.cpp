@@ -89,7 +89,7 @@ void Anchor::choose(std::vector<Found> found) {
   }
   // Beside an anchor made anew no cell was ever in force (a creation that failed may have made one): they go
   // before it, for of its epoch they would come before our claim.
-  if (!chosen_ || chosen_->is_claim() || chosen_->kind == Kind::cell || chosen_->kind == Kind::holder)
+  if (!chosen_ || !chosen_->is_made_anew())
     std::erase_if(found, [](const Found& one) { return one.kind == Kind::cell; });
   others_ = std::move(found);
 }
@@ -198,16 +198,12 @@ base::Result<void> Anchor::take_over(const Head& accepted) {
 base::Result<void> Anchor::replace_chosen(const Head& accepted) {
   SIGILLO_TRY(const auto claim, create(Kind::claim, chosen_ ? chosen_->head : accepted));
   if (chosen_ && chosen_->kind != Kind::cell) others_.push_back(*chosen_);  // last
-  for (const auto& other : std::exchange(others_, {})) {
-    SIGILLO_TRY(const auto destroyed, destroy(other.handle));
-    if (destroyed != Destroyed::by_us) return taken_over();
-  }
+  for (const auto& other : std::exchange(others_, {})) SIGILLO_CHECK(destroy_or_stop(other.handle));
   SIGILLO_CHECK(look_again(claim));
   chosen_.reset();
   SIGILLO_CHECK(make_cells(accepted, claim));
   SIGILLO_TRY(const auto made, create(cells_.empty() ? Kind::anchor : Kind::holder, accepted));
-  SIGILLO_TRY(const auto destroyed, destroy(claim));
-  if (destroyed != Destroyed::by_us) return taken_over();
+  SIGILLO_CHECK(destroy_or_stop(claim));
   coin_ = made;
   draft_.reset();
   own_.erase(own_.begin(), own_.end() - 1);
@@ -224,7 +220,7 @@ base::Result<void> Anchor::replace_chosen(const Head& accepted) {
 base::Result<void> Anchor::look_again(hsm::DataHandle claim) {
   SIGILLO_TRY(auto found, settled());
   const auto foreign = [&](const Found& one) {
-    return one.kind != Kind::cell && one.handle != claim && std::ranges::find(own_, one.id) == own_.end();
+    return one.kind != Kind::cell && one.handle != claim && !we_made(one.id);
   };
   if (std::ranges::any_of(found, foreign)) return taken_over();
   std::erase_if(found, [](const Found& one) { return one.kind != Kind::cell; });
@@ -234,15 +230,21 @@ base::Result<void> Anchor::look_again(hsm::DataHandle claim) {
             !same(cell.head, chosen_->head));
   };
   if (std::ranges::any_of(found, newer)) return taken_over();
-  for (const auto& cell : found) {
-    SIGILLO_TRY(const auto destroyed, destroy(cell.handle));
-    if (destroyed != Destroyed::by_us) return taken_over();
-  }
+  for (const auto& cell : found) SIGILLO_CHECK(destroy_or_stop(cell.handle));
   return base::ok();
+}
+
+base::Result<void> Anchor::destroy_or_stop(hsm::DataHandle handle) {
+  SIGILLO_TRY(const auto destroyed, destroy(handle));
+  return destroyed == Destroyed::by_us ? base::ok() : base::Result<void>(taken_over());
 }
 
 base::Error Anchor::taken_over() {
   return {sealed_store::Errc::fenced, "another copy of the appliance is running or starting"};
+}
+
+bool Anchor::we_made(const Id& id) const {
+  return std::ranges::find(own_, id) != own_.end();
 }
 
 base::Result<void> Anchor::record(const Head& head) {
@@ -279,10 +281,17 @@ base::Result<void> Anchor::record_in_cell(const Head& head) {
   return base::ok();
 }
 
+// Nothing: it is gone, or its login is.
+base::Result<std::optional<base::Bytes>> Anchor::read(hsm::DataHandle handle) {
+  auto value = token_.read_data(handle);
+  if (value) return std::optional(std::move(*value));
+  if (value.error().is(hsm::Errc::no_such_key)) return std::optional<base::Bytes>();
+  return value.error();
+}
+
 base::Result<bool> Anchor::has_anchor() {
-  const auto value = token_.read_data(coin_);
-  if (!value && !value.error().is(hsm::Errc::no_such_key)) return value.error();
-  return static_cast<bool>(value);
+  SIGILLO_TRY(const auto value, read(coin_));
+  return value.has_value();
 }
 
 // Attack, with a token outside the machine: (1) take a snapshot of the virtual machine, memory and all. (2)
@@ -290,8 +299,7 @@ base::Result<bool> Anchor::has_anchor() {
 // (2) began with the cell that is to be written next, and nothing is written over before that is seen.
 base::Result<bool> Anchor::next_cell_is_ours() {
   Cell& cell = cells_[turn_];
-  const auto value = token_.read_data(cell.handle);
-  if (!value && !value.error().is(hsm::Errc::no_such_key)) return value.error();
+  SIGILLO_TRY(const auto value, read(cell.handle));
   if (!value) return false;
   if (std::ranges::find(cell.values, *value) == cell.values.end()) return fence();
   cell.values = {*value};
@@ -338,8 +346,7 @@ base::Result<void> Anchor::still_ours(const std::vector<Found>& found) {
   const auto is_it = [&](const Written& written) {
     return written.epoch == newest.epoch && same(written.head, newest.head);
   };
-  const bool ours = newest.kind == Kind::cell ? std::ranges::any_of(wrote_, is_it)
-                                              : std::ranges::find(own_, newest.id) != own_.end();
+  const bool ours = newest.kind == Kind::cell ? std::ranges::any_of(wrote_, is_it) : we_made(newest.id);
   return ours ? base::ok() : base::Result<void>(fence());
 }
 

@@ -49,6 +49,7 @@ class Anchor final : public sealed_store::HeadWitness {
     sealed_store::Head head;
     Id id;
     bool is_claim() const { return kind == Kind::claim || kind == Kind::legacy_claim; }
+    bool is_made_anew() const { return kind == Kind::anchor || kind == Kind::legacy; }
   };
   struct Cell {
     hsm::DataHandle handle;
@@ -68,6 +69,9 @@ class Anchor final : public sealed_store::HeadWitness {
   base::Result<void> make_cells(const sealed_store::Head& head, hsm::DataHandle canary);
   base::Result<void> drop_cells();
   base::Result<void> look_again(hsm::DataHandle claim);
+  base::Result<void> destroy_or_stop(hsm::DataHandle handle);
+  base::Result<std::optional<base::Bytes>> read(hsm::DataHandle handle);
+  bool we_made(const Id& id) const;
   base::Result<bool> has_anchor();
   base::Result<bool> next_cell_is_ours();
   base::Result<void> record_in_cell(const sealed_store::Head& head);

@@ -69,6 +69,16 @@ def restore(appliance, *more, check=True):
     return appliance.act("restore", *map(str, more), check=check)
 
 
+def recovered_by_contacts(appliance, person):
+    """By two contacts and the link's token, and the new PIN is right."""
+    two = {name: person.contacts[name] for name in ("mobile", "email")}
+    link = appliance.portal.post("/v1/recoveries", {"subject": person.subject, "contacts": two}, status=202)["recovery_id"]
+    token = appliance.link(link)[1]["token"]
+    appliance.halves(person, appliance.portal.post(f"/v1/recoveries/{link}/confirmation", {"token": token}, status=201))
+    appliance.activate(person)
+    assert outcome(appliance, person) == "verified"
+
+
 def outcome(appliance, citizen, pin=None):
     return appliance.portal.verify(citizen.subject, pin or citizen.pin or "AAAAAAAA").outcome
 
@@ -172,12 +182,7 @@ def test_it_is_so_after_a_crash_too_and_a_branch_ends_it(restored, town):
     appliance.halves(story.guessed, appliance.branch.post("/v1/recoveries", body, status=201))
     appliance.activate(story.guessed)
     assert outcome(appliance, story.guessed) == "verified"
-    two = {name: story.served.contacts[name] for name in ("mobile", "email")}
-    link = appliance.portal.post("/v1/recoveries", {"subject": story.served.subject, "contacts": two}, status=202)["recovery_id"]
-    token = appliance.link(link)[1]["token"]
-    appliance.halves(story.served, appliance.portal.post(f"/v1/recoveries/{link}/confirmation", {"token": token}, status=201))
-    appliance.activate(story.served)
-    assert outcome(appliance, story.served) == "verified"
+    recovered_by_contacts(appliance, story.served)
 
 
 def test_an_erasure_and_a_suspension_of_after_the_snapshot_are_done_again(restored):
@@ -258,12 +263,7 @@ def test_without_a_ledger_everybody_is_locked_known_or_not_until_a_new_credentia
     assert known == unknown and known["outcome"] == "locked"
     appliance.active(nobody)
     assert outcome(appliance, nobody) == "verified"
-    two = {name: story.quiet.contacts[name] for name in ("mobile", "email")}
-    link = appliance.portal.post("/v1/recoveries", {"subject": story.quiet.subject, "contacts": two}, status=202)["recovery_id"]
-    token = appliance.link(link)[1]["token"]
-    appliance.halves(story.quiet, appliance.portal.post(f"/v1/recoveries/{link}/confirmation", {"token": token}, status=201))
-    appliance.activate(story.quiet)
-    assert outcome(appliance, story.quiet) == "verified"
+    recovered_by_contacts(appliance, story.quiet)
     assert verify(export(appliance, "again.jsonl"))[1]["verdict"] == "intact"
 
 
