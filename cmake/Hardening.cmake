@@ -36,8 +36,13 @@ if(NOT SIGILLO_SANITIZE)
   target_compile_definitions(sigillo_flags INTERFACE $<$<NOT:$<CONFIG:Debug>>:_FORTIFY_SOURCE=2>)
 endif()
 if(SIGILLO_SANITIZE)
-  target_compile_options(sigillo_flags INTERFACE -fsanitize=${SIGILLO_SANITIZE} -fno-omit-frame-pointer -O1 -g)
+  target_compile_options(sigillo_flags INTERFACE -fsanitize=${SIGILLO_SANITIZE} -fno-omit-frame-pointer -O1 -g1)
   target_link_options(sigillo_flags INTERFACE -fsanitize=${SIGILLO_SANITIZE})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND SIGILLO_SANITIZE MATCHES undefined)
+    # A test before each access through a pointer: three quarters of g++'s time. AddressSanitizer sees what follows from a
+    # null pointer; alignment is checked where bytes from outside are read, by the fuzz targets, which clang builds.
+    target_compile_options(sigillo_flags INTERFACE -fno-sanitize=null,alignment)
+  endif()
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND SIGILLO_SANITIZE MATCHES thread)
     target_compile_options(sigillo_flags INTERFACE -Wno-tsan) # Asio's fences, which ThreadSanitizer does not know
   endif()
