@@ -11,6 +11,7 @@ pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
 pkg_check_modules(gfshare REQUIRED IMPORTED_TARGET libgfshare)
 pkg_check_modules(qrencode REQUIRED IMPORTED_TARGET libqrencode)
 pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp)
+pkg_check_modules(jemalloc REQUIRED IMPORTED_TARGET jemalloc)
 
 pkg_check_modules(sqlcipher IMPORTED_TARGET sqlcipher)
 if(NOT sqlcipher_FOUND)
