@@ -3,6 +3,7 @@
 #define SQLITE_HAS_CODEC 1  // declares sqlite3_key
 #include <sqlite3.h>
 
+#include <atomic>
 #include <mutex>
 
 #include <base/log.hpp>
@@ -112,7 +113,29 @@ void Database::Close::operator()(sqlite3* db) const {
   sqlite3_close_v2(db);
 }
 
+// The form that the last file had is tried first: a process has one store, and SQLCipher complains on the
+// error stream of each try that fails.
 base::Result<Database> Database::open(const std::string& path, const base::Secret& page_key, Access access) {
+  using enum PageForm;
+  static std::atomic<PageForm> last = hmac_sha256;
+  if (access == Access::create) return open_as(hmac_sha256, path, page_key, access);
+  const auto form = last.load();
+  auto opened = open_as(form, path, page_key, access);
+  if (opened || !opened.error().is(Errc::corrupt)) return opened;
+  const auto other = form == hmac_sha256 ? hmac_sha512 : hmac_sha256;
+  auto of_other = open_as(other, path, page_key, access);
+  if (!of_other) return opened;
+  last = other;
+  return of_other;
+}
+
+base::Result<Database> Database::open_to_fill(const std::string& path, const base::Secret& page_key,
+                                              const Database& source) {
+  return open_as(source.form_, path, page_key, Access::fill);
+}
+
+base::Result<Database> Database::open_as(PageForm form, const std::string& path, const base::Secret& page_key,
+                                         Access access) {
   initialize_once();
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE;
   flags |= reads_only(access) ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
@@ -121,11 +144,14 @@ base::Result<Database> Database::open(const std::string& path, const base::Secre
   const std::string name = access == Access::frozen ? frozen_uri(path) : path;
   sqlite3* raw = nullptr;
   const int code = sqlite3_open_v2(name.c_str(), &raw, flags, nullptr);
-  Database db(raw);  // also a failed open leaves a handle that must be closed
+  Database db(raw, form);  // also a failed open leaves a handle that must be closed
   if (code != SQLITE_OK) return failure(raw, code, "opening the database");
   sqlite3_busy_timeout(raw, kBusyTimeoutMs);
   SIGILLO_CHECK(db.run("PRAGMA cipher_memory_security=OFF"));
-  SIGILLO_CHECK(db.key(page_key));
+  if (auto keyed = db.key(page_key); !keyed) {
+    db.checkpoint_on_close(false);  // what does not open is left as it was found
+    return keyed.error();
+  }
   SIGILLO_CHECK(db.configure(access));
   return db;
 }
@@ -147,6 +173,8 @@ base::Result<void> Database::key(const base::Secret& page_key) {
   out[at] = '\'';
   const int code = sqlite3_key(db_.get(), form.expose().data(), static_cast<int>(form.size()));
   if (code != SQLITE_OK) return failure(db_.get(), code, "keying the database");
+  SIGILLO_CHECK(run(form_ == PageForm::hmac_sha256 ? "PRAGMA cipher_hmac_algorithm=HMAC_SHA256"
+                                                   : "PRAGMA cipher_hmac_algorithm=HMAC_SHA512"));
   // sqlite3_key accepts anything: only a read tells whether this is the key.
   return run("SELECT count(*) FROM sqlite_master");
 }

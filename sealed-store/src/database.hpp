@@ -70,12 +70,16 @@ class Database {
     create,
     write,
     read,
-    fill,    // a file that a PageCopy fills: no journal and no sync, for until it is whole it is nobody's
+    fill,    // open_to_fill(): no journal and no sync, for until it is whole it is nobody's
     frozen,  // that nobody has open or writes: read as it is, without lock, and nothing made beside it
   };
 
-  // `page_key` is SQLCipher's raw key, 32 bytes. A wrong key or a damaged first page is Errc::corrupt.
+  // `page_key` is SQLCipher's raw key, 32 bytes. A wrong key or a damaged first page is Errc::corrupt. A file
+  // that is made has pages of the first form, one that is there its own.
   static base::Result<Database> open(const std::string& path, const base::Secret& page_key, Access access);
+  // A file that is to take another's pages: in that one's form, for a form's pages have the room of no other.
+  static base::Result<Database> open_to_fill(const std::string& path, const base::Secret& page_key,
+                                             const Database& source);
 
   base::Result<void> run(const char* sql);
   base::Result<Statement> prepare(const char* sql);
@@ -93,11 +97,18 @@ class Database {
   struct Close {
     void operator()(sqlite3* db) const;
   };
-  explicit Database(sqlite3* db) : db_(db) {}
+  // What a page's HMAC is made with. SHA-512 (SQLCipher's own choice) takes twice to four times as long as
+  // SHA-256 where the processor knows that; files of before have it.
+  enum class PageForm : std::uint8_t { hmac_sha256, hmac_sha512 };
+
+  Database(sqlite3* db, PageForm form) : form_(form), db_(db) {}
+  static base::Result<Database> open_as(PageForm form, const std::string& path, const base::Secret& page_key,
+                                        Access access);
   base::Result<void> key(const base::Secret& page_key);
   base::Result<void> configure(Access access);
   base::Result<void> expect(const char* pragma, std::string_view value);
 
+  PageForm form_;
   // Before the connection, which tells it: it goes after.
   std::unique_ptr<std::size_t> wal_pages_ = std::make_unique<std::size_t>(0);
   std::unique_ptr<sqlite3, Close> db_;

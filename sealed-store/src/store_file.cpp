@@ -149,7 +149,7 @@ base::Result<void> copy_store_file(const std::string& from, const std::string& t
     source.checkpoint_on_close(false);
     SIGILLO_CHECK(source.run("BEGIN"));
     SIGILLO_CHECK(check_space(source, to));  // its first read: the snapshot is this moment's
-    SIGILLO_TRY(auto target, Database::open(to, page_key, Database::Access::fill));
+    SIGILLO_TRY(auto target, Database::open_to_fill(to, page_key, source));
     return fill(source, target, progress);
   };
   const auto done = copied();
