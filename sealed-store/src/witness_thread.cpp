@@ -10,7 +10,7 @@ namespace {
 
 // While the witness is away: how soon it is asked again, so that readiness comes back without traffic.
 constexpr std::chrono::milliseconds kRetry{250};
-constexpr std::size_t kCompany = 8;  // waiters of one record that make a pause after it worth its while
+constexpr std::size_t kCompany = 4;  // waiters of one record that make a pause after it worth its while
 constexpr std::chrono::milliseconds kPauseMax{2};
 
 }  // namespace
