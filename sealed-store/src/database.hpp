@@ -77,7 +77,7 @@ class Database {
   // `page_key` is SQLCipher's raw key, 32 bytes. A wrong key or a damaged first page is Errc::corrupt. A file
   // that is made has pages of the first form, one that is there its own.
   static base::Result<Database> open(const std::string& path, const base::Secret& page_key, Access access);
-  // A file that is to take another's pages: in that one's form, for a form's pages have the room of no other.
+  // A file that is to take another's pages: in that one's form, for its pages have the room of its HMAC.
   static base::Result<Database> open_to_fill(const std::string& path, const base::Secret& page_key,
                                              const Database& source);
 

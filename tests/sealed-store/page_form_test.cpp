@@ -90,7 +90,7 @@ TEST_F(PageFormTest, a_file_of_before_is_served_and_stays_as_it_is) {
   EXPECT_TRUE(is_of("HMAC_SHA512", with.path, keys()));
 }
 
-TEST_F(PageFormTest, a_backup_of_a_file_of_before_is_whole) {
+TEST_F(PageFormTest, a_backup_of_a_file_of_before_is_whole_and_as_it_is) {
   make_earlier();
   const std::string copy = folder / "copy.db";
   ASSERT_OK(copy_store_file(with.path, copy, keys().page_key, {}));
@@ -101,6 +101,7 @@ TEST_F(PageFormTest, a_backup_of_a_file_of_before_is_whole) {
   EXPECT_EQ(contents->records, 40u);
   with.path = copy;
   expect_all(keys());
+  EXPECT_TRUE(is_of("HMAC_SHA512", copy, keys()));
 }
 
 TEST_F(PageFormTest, a_rotation_gives_a_file_of_before_the_new_form) {
