@@ -375,6 +375,28 @@ def test_a_token_without_an_anchor_locks_everybody_whatever_ledger_there_is(back
     assert outcome(appliance, quiet) == "locked"
 
 
+def test_with_an_anchor_that_lags_everybody_is_locked_and_the_snapshot_is_refused_all_the_same(appliances, town):
+    """anchor.mode "interval": a clean stop and a restore anchor what they leave; but no tail can prove that it is the last one."""
+    appliance = appliances(SETTINGS | {"anchor.mode": "interval", "anchor.interval": "1m"})
+    guessed, quiet = appliance.active(town.citizen()), appliance.active(town.citizen())
+    appliance.stop()
+    snapshot = keep(appliance, "snapshot")
+    appliance.start()
+    guess(appliance, town, guessed, LIMIT - 1)
+    appliance.stop()
+    tail = export(appliance, "tail.jsonl")
+    put_back(appliance, snapshot)
+    assert start_code(appliance) == 3
+    code, said = restore(appliance, "--ledger", tail)
+    assert code == 0 and said["locked"] == "all" and "interval" in said["everybody"], said
+    for _ in range(2):
+        appliance.start()
+        assert [outcome(appliance, one) for one in (guessed, quiet, town.citizen())] == ["locked"] * 3
+        appliance.kill9()
+    put_back(appliance, snapshot)
+    assert start_code(appliance) == 3
+
+
 class Behind:
     """An appliance whose store was put back after nine guesses, again and again: folder and token as they were then."""
 
