@@ -1,6 +1,7 @@
 #include "admin_client.hpp"
 
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
 
 #include <fcntl.h>
@@ -15,6 +16,8 @@
 #include <provisioning/command.hpp>
 #include <provisioning/terminal.hpp>
 
+#include "typed_shares.hpp"
+
 namespace sigillo::provisioning {
 namespace {
 
@@ -22,6 +25,7 @@ namespace json = boost::json;
 using appliance::ActionFailure;
 using appliance::ActionOutcome;
 
+constexpr std::size_t kTypedPinMax = 40;  // a ceremony's has 32 characters; what is longer is a share
 constexpr std::size_t kAnswerMax = 256 * 1024 * 1024;  // a list of acts grows; a server's error does not
 
 // The kernel lets a socket's name have 108 bytes: a longer path goes through its folder's descriptor.
@@ -188,9 +192,23 @@ ActionFailure not_opened(const base::Error& error, const appliance::Config& conf
 
 }  // namespace
 
+// A file that is not there (a service's credential, while the service is stopped) is no reason not to ask.
 base::Result<base::Secret> token_pin(const appliance::Config& config) {
-  return config.hsm.pin_file.empty() ? ask_secret("PIN of the token \"" + config.hsm.token_label + "\": ")
-                                     : appliance::read_pin_file(config.hsm.pin_file);
+  const auto& file = config.hsm.pin_file;
+  std::error_code failed;
+  const bool there = !file.empty() && std::filesystem::exists(file, failed);
+  if (there || failed) return appliance::read_pin_file(file);
+  if (!file.empty()) std::fprintf(stderr, "The PIN's file %s is not there.\n", file.c_str());
+  for (;;) {
+    SIGILLO_TRY(auto typed, ask_secret("PIN of the token \"" + config.hsm.token_label +
+                                       "\", or an authorisation share: "));
+    // A mistyped share that is tried as a PIN costs the token one of its tries.
+    if (typed.size() <= kTypedPinMax) return typed;
+    auto parsed = base::parse_share(typed);
+    if (auto* const share = std::get_if<base::Share>(&parsed))
+      return combine_typed(base::ShareKind::authorisation, std::move(*share));
+    std::fprintf(stderr, "%s\n", std::get<base::ShareFault>(parsed).sentence().c_str());
+  }
 }
 
 base::Result<std::unique_ptr<hsm::Token>> open_with_pin(const appliance::Config& config) {

@@ -14,6 +14,7 @@
 #include "admin_client.hpp"
 #include "files.hpp"
 #include "keys.hpp"
+#include "typed_shares.hpp"
 
 namespace sigillo::provisioning {
 namespace {
@@ -79,30 +80,9 @@ std::optional<Opened> open(const Arguments& arguments, Context& context) {
   return Opened{std::move(config), std::move(*token)};
 }
 
-// The backup shares of the ceremony, from one custodian after the other; what was wrong with one is told at
-// once, and the next is asked for.
 base::Result<base::Secret> key_of_shares() {
-  base::ShareCollector collector({}, {}, base::ShareKind::backup);
-  while (collector.have() == 0 || collector.have() < collector.needed()) {
-    const std::string which = std::to_string(collector.have() + 1) +
-                              (collector.have() == 0 ? "" : " of " + std::to_string(collector.needed()));
-    SIGILLO_TRY(const auto typed, ask_secret("Backup share " + which + ", its four rows in one line: "));
-    auto parsed = base::parse_share(typed);
-    if (const auto* fault = std::get_if<base::ShareFault>(&parsed)) {
-      std::fprintf(stderr, "%s\n", fault->sentence().c_str());
-      continue;
-    }
-    auto& share = std::get<base::Share>(parsed);
-    const base::Share public_half{share.of, share.number, {}};
-    const auto verdict = collector.add(std::move(share));
-    std::fprintf(stderr, "%s\n", base::ShareCollector::sentence(verdict, public_half).c_str());
-  }
-  const auto combined = collector.pin();
-  if (!combined)
-    return base::Error(Errc::ceremony,
-                       "they do not fit together: one was altered, check characters and all. Find out whose, "
-                       "with other custodians");
-  return base::wrapping_key_of(*combined);
+  SIGILLO_TRY(const auto combined, combine_typed(base::ShareKind::backup));
+  return base::wrapping_key_of(combined);
 }
 
 std::string key_place(const Arguments& arguments) {

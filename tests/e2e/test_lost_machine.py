@@ -14,7 +14,7 @@ from harness.appliance import BIN, DOCUMENT, Appliance, die_with_the_tests, even
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "provisioning"))
 from ceremony_test import OFFICERS, PASSWORDS, SO_PIN, plan_text  # noqa: E402
-from room import ALPHABET, People, Room, combine  # noqa: E402
+from room import ALPHABET, People, Room  # noqa: E402
 
 NEW_PIN = "pin-of-the-new-token"
 CHANNELS = {"portal": False, "branch": True, "contact-centre": True, "courier-sms": True, "courier-post": True}
@@ -34,18 +34,19 @@ class Machine(Appliance):
         return [word for name in names or OFFICERS
                 for word in ("--officer", f"{name}={self.directory}/{name}.key", "--password-file", f"{self.directory}/{name}.password")]
 
-    def typed(self, *words, shares=(), pin=None):
-        """(exit code, what it gives as JSON, what the terminal showed) of a command that asks for shares, or for the token's PIN."""
+    def typed(self, *words, shares=()):
+        """(exit code, what it gives as JSON, what the terminal showed) of a command that asks for the token's PIN or for shares: who
+        has no PIN types shares there too."""
         answer = self.root / "answer.json"
         line = 'out=$1; shift; exec "$@" > "$out"'
         room = Room(["/bin/sh", "-c", line, "sh", str(answer), str(BIN / "sigillo"), *map(str, words), "--config", str(self.configuration),
                      "--format", "json"])
         shares = iter(shares)
         while True:
-            index, _ = room.expect(r"its four rows in one line: $", r'PIN of the token( "[^"]+")?: $')
+            index, _ = room.expect(r"its four rows in one line: $", r'PIN of the token( "[^"]+", or an authorisation share)?: $')
             if index is None:
                 break
-            room.type(" ".join(next(shares)) if index == 0 else pin or self.pin)
+            room.type(" ".join(next(shares)) if index == 0 or not self.pin else self.pin)
         return room.wait(), json.loads(answer.read_text()), " ".join(room.said.split())
 
     def start(self):
@@ -88,7 +89,6 @@ class Night:
         plan.write_text(plan_text(folder, 2, 3, listen=f"127.0.0.1:{self.port}", monitor=f"127.0.0.1:{self.monitor}"))
         room = Room([str(BIN / "sigillo"), "ceremony", "--plan", str(plan)])
         assert not people.play(room) and room.wait() == 0, "the ceremony ended otherwise"
-        self.pin = combine([self.share("AUTHORISATION", n) for n in (1, 3)])
         for name, person in OFFICERS.items():
             shutil.move(folder / "officers" / f"{name}.key", self.world)
             (self.world / f"{name}.password").write_text(PASSWORDS[person])
@@ -123,9 +123,14 @@ class Night:
             old.act("channel", "enrol", role, role, "--owner", f"Owner of {role}", "--new-key", str(where / "key.pem"),
                     "--certificate", str(where / "cert.pem"), *more)
 
-    def export(self, machine, name, pin=None):
+    def two_shares(self):
+        """As custodians type them: one with a slip of the finger first, which must not be tried as a PIN."""
+        first, second = self.share("AUTHORISATION", 1), self.share("AUTHORISATION", 3)
+        return [[*first[:3], first[3][:-1]], first, second]
+
+    def export(self, machine, name, shares=()):
         file = self.elsewhere / name
-        code, said, shown = machine.typed("audit", "export", file, pin=pin)
+        code, said, shown = machine.typed("audit", "export", file, shares=shares)
         assert code == 0, (said, shown)
         return file
 
@@ -155,7 +160,7 @@ class Night:
         else:
             (folder / "token").mkdir()
             self.token_made(label, conf)
-        machine = Machine(self.root, folder, self.pin if spare else NEW_PIN)
+        machine = Machine(self.root, folder, None if spare else NEW_PIN)
         machine.port = self.port
         return machine
 
@@ -177,7 +182,7 @@ def night(town):
     try:
         story = Night(root, town)
         machine(story.old)
-        story.before = story.export(story.old, "before.jsonl", pin=story.pin)
+        story.before = story.export(story.old, "before.jsonl", story.two_shares())
         assert outcome(story.old, story.quiet) == "verified", "after the last export, so that nobody but the lost ledger knows"
         story.lost()
         story.new = machine(story.another_machine("new"))
@@ -276,9 +281,9 @@ def test_the_spare_token_takes_its_place_without_a_backup_share_and_the_old_shar
     """The same night where the ceremony's second token is at hand; the new machine of before never was."""
     night.new.stop()
     third = night.made(night.another_machine("third", spare=True))
-    code, said, _ = third.typed("backup", "verify", night.backup, "--keys", night.elsewhere / "ledger-key.jwks")
+    code, said, _ = third.typed("backup", "verify", night.backup, "--keys", night.elsewhere / "ledger-key.jwks", shares=night.two_shares())
     assert (code, said["verdict"], said["everything"]) == (0, "intact", True), said
-    assert third.typed("restore", "--backup", night.backup, *third.officers())[1]["locked"] == "all"
+    assert third.typed("restore", "--backup", night.backup, *third.officers(), shares=night.two_shares())[1]["locked"] == "all"
     third.start()
     night.opened_by_two(third)
     assert outcome(third, night.guessed) == "locked"
