@@ -2,6 +2,8 @@
 
 #include <cerrno>
 
+#include <sys/stat.h>
+
 #include <base/sync.hpp>
 
 namespace sigillo::sealed_store {
@@ -14,6 +16,12 @@ base::Result<void> on_disk(bool synced) {
 }
 
 }  // namespace
+
+FileMark FileMark::of(const std::filesystem::path& file) {
+  struct stat found {};
+  if (::stat(file.c_str(), &found) != 0) return {};
+  return {found.st_dev, found.st_ino, true};
+}
 
 base::Result<void> sync_file(const std::filesystem::path& file) {
   return on_disk(base::sync_file(file));

@@ -76,12 +76,14 @@ base::Result<void> Journal::probe() {
 
 base::Result<void> Journal::ready() {
   if (connection_) return base::ok();
+  if (keeper_) SIGILLO_CHECK(check_place());
   SIGILLO_TRY(auto db, Database::open(options_.path, page_key_, Database::Access::write));
   if (!keeper_) {
     SIGILLO_TRY(keeper_, Database::open(options_.path, page_key_, Database::Access::read));
   }
   SIGILLO_TRY(auto queries, WriteQueries::prepare(db));
   connection_ = std::make_unique<Connection>(Connection{std::move(db), std::move(queries)});
+  if (!files_[0].there) files_ = {FileMark::of(options_.path), FileMark::of(options_.path + "-wal")};
   if (!unsure_) return base::ok();
   const auto head = disk_head();
   if (!head) {
@@ -92,16 +94,22 @@ base::Result<void> Journal::ready() {
   if (head->seq == staged.seq && head->hash == staged.hash) {
     base::log::warn("store.commit_found", {{"seq", staged.seq}});
     apply(*unsure_);
-    recovered_ = std::move(unsure_->undos);
+    recover(std::move(unsure_->undos));
   } else if (head->seq != state_.head.seq || head->hash != state_.head.hash) {
     distrust();
     return base::Error(Errc::stale, "the ledger on disk is neither before nor after the last commit");
   }
-  if (state_.head.hash != staged.hash) recovered_ = std::move(unsure_->refunds);
+  if (state_.head.hash != staged.hash) recover(std::move(unsure_->refunds));
   unsure_.reset();
   const std::lock_guard lock(state_.mutex);
   state_.in_doubt = false;
   return base::ok();
+}
+
+// Beside those of an earlier commit that nobody has asked for yet.
+void Journal::recover(std::vector<Refund> more) {
+  recovered_.insert(recovered_.end(), std::make_move_iterator(more.begin()),
+                    std::make_move_iterator(more.end()));
 }
 
 base::Result<Head> Journal::disk_head() {
@@ -116,10 +124,19 @@ base::Result<Head> Journal::disk_head() {
   return head;
 }
 
+// A file that was moved away or removed takes what is written to it along: (1) move it; (2) the appliance
+// goes on in what it has open, answers, and anchors; (3) it stops, and nobody has what it answered.
+base::Result<void> Journal::check_place() const {
+  if (FileMark::of(options_.path) == files_[0] && FileMark::of(options_.path + "-wal") == files_[1])
+    return base::ok();
+  return base::Error(Errc::stale, "the store's file, or its WAL, is not where it was opened");
+}
+
 // Inside every transaction, before anything is written: (1) a second process, or (2) someone who puts old
 // pages back under a running store, would otherwise have us append to a ledger that is not the one we
 // acknowledged.
 base::Result<void> Journal::check_head() {
+  SIGILLO_CHECK(check_place());
   SIGILLO_TRY(const auto head, disk_head());
   if (head.seq == state_.head.seq && head.hash == state_.head.hash) return base::ok();
   return base::Error(Errc::stale, "the ledger on disk is not the one that was acknowledged");

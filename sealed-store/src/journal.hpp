@@ -4,9 +4,12 @@
 // Thread rule: the writer thread (and the one that opens and closes the store, before and after it).
 #pragma once
 
+#include <array>
+
 #include <sealed_store/sqlcipher_store.hpp>
 
 #include "batch.hpp"
+#include "file_checks.hpp"
 
 namespace sigillo::sealed_store {
 
@@ -52,8 +55,10 @@ class Journal {
   base::Result<void> ready();
   base::Result<Head> disk_head();
   base::Result<void> check_head();
+  base::Result<void> check_place() const;
   base::Result<void> commit(Transaction transaction, Staged staged);
   void apply(Staged& staged);
+  void recover(std::vector<Refund> more);
   void distrust() { connection_.reset(); }
   base::Result<void> stage_fold(Batch& batch);
   base::Result<bool> fold_block(Batch& batch, std::uint16_t id, Lanes& total);  // whether it was written
@@ -68,7 +73,8 @@ class Journal {
   // after an error is not the last one, so that the WAL's index stays, and frames of a commit that failed at
   // its sync are overwritten and not recovered as if they had been committed.
   std::optional<Database> keeper_;
-  std::optional<Staged> unsure_;  // its COMMIT failed, and the file was not yet asked what it holds
+  std::array<FileMark, 2> files_;  // the file and its WAL, as they were opened first
+  std::optional<Staged> unsure_;   // its COMMIT failed, and the file was not yet asked what it holds
   std::vector<Refund> recovered_;
 
   // The fold that is under way: everything below `fold_at_` is folded, what changed since `fold_from_` may

@@ -428,12 +428,13 @@ class Campaign:
         self.wait_for(self.dice.randint(1, 10), guessers, 1)
         self.kill()
         guessers.end()
-        if not rename and (self.books.evaluated() > before or self.faults.calls("C_SetAttributeValue") > anchors):
+        if rename:
+            assert self.books.evaluated() == before, "it went on in files that are not where it opened them"
+            true = {name: (aside / name).read_bytes() if (aside / name).exists() else None for name in FILES}
+        elif (self.books.evaluated() > before or self.faults.calls("C_SetAttributeValue") > anchors):
             # By what it has in memory, and the anchor with it: the books say whether it was the truth, and no file is it any more.
             self.books.count("went on in exchanged files")
             return self.move_out()
-        if rename:  # it may have gone on in the files it has open
-            true = {name: (aside / name).read_bytes() if (aside / name).exists() else None for name in FILES}
         self.put(true)
         return self.start("files exchanged while it ran, and put right again")
 

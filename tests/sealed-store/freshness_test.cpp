@@ -324,6 +324,24 @@ TEST_F(Freshness, a_ledger_that_lost_its_last_entry_under_a_running_store_takes_
   EXPECT_TRUE(store_->trouble());
 }
 
+TEST_F(Freshness, a_file_or_wal_that_is_moved_away_under_a_running_store_takes_no_more_until_it_is_back) {
+  for (const char* suffix : {"", "-wal"}) {
+    const auto there = with_.path + suffix, aside = with_.path + ".aside";
+    const auto head = store_->head();
+    std::filesystem::rename(there, aside);
+    EXPECT_ERRC(charge(*store_, 3), Errc::stale) << suffix;
+    std::filesystem::copy_file(aside, there);  // as it was, to the byte, and not the one that is written to
+    EXPECT_ERRC(charge(*store_, 3), Errc::stale) << suffix;
+    EXPECT_TRUE(store_->trouble());
+    EXPECT_EQ(store_->head().seq, head.seq);
+    std::filesystem::rename(aside, there);
+    ASSERT_OK(charge(*store_, 3));
+    EXPECT_FALSE(store_->trouble());
+  }
+  stop();
+  ASSERT_OK(start());
+}
+
 TEST_F(Freshness, a_ledger_continued_by_another_hand_is_beside_the_witness) {
   stop();
   const auto old = slurp(with_.path);
