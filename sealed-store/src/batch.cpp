@@ -142,6 +142,8 @@ LedgerEntry& Batch::append(Event event) {
   entry.seq = state_.head.seq + staged_.entries.size() + 1;
   entry.node = node_;
   entry.event = std::move(event);
+  // A refund is dated when its attempt was charged, and an act when it was begun: others came in between.
+  entry.event.time = std::max(entry.event.time, last_time());
   return staged_.entries.emplace_back(std::move(entry));
 }
 

@@ -178,6 +178,7 @@ base::Result<Committed> MemoryStore::apply(Changes changes) {
   }
   const auto before = entries_.size();
   for (auto& event : changes.events) {
+    if (!entries_.empty()) event.time = std::max(event.time, entries_.back().event.time);
     if (event.guard) {
       const auto& [key, value] = *event.guard;
       if (value.total() == 0) guards_.erase(key);

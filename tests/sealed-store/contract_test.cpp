@@ -153,6 +153,21 @@ TEST_P(StoreContract, a_refund_after_another_charge_takes_away_only_its_own) {
   EXPECT_EQ(store_->guard(guard_key(1)).failures, 1);
 }
 
+TEST_P(StoreContract, time_in_the_ledger_never_runs_back_whenever_an_entry_was_dated) {
+  auto attempt = charge(*store_, 1);
+  ASSERT_OK(attempt);
+  ASSERT_OK(base::sync_wait(store_->commit({.events = {event(kChange, 2, 5'000)}})));
+  store_->refund(std::move(*attempt), event(kRefund, 1, 1'000));
+  ASSERT_OK(
+      base::sync_wait(store_->commit({.events = {event(kChange, 2, 2'000), event(kChange, 3, 9'000)}})));
+  std::int64_t last = 0;
+  for (const auto& entry : *store_->ledger(0, 100)) {
+    EXPECT_GE(entry.event.time.ms, last) << entry.seq;
+    last = entry.event.time.ms;
+  }
+  EXPECT_EQ(last, 9'000);
+}
+
 TEST_P(StoreContract, counters_of_one_subject_are_apart) {
   ASSERT_OK(charge(*store_, 1));
   EXPECT_EQ(store_->guard({subject(1), 2}), GuardValue{});
