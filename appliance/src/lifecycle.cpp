@@ -182,6 +182,9 @@ std::variant<Refusal, SubjectRecord> block(SubjectRecord record, base::Instant n
   const State state = state_of(record, now);
   if (!is_live(state)) return Refusal::no_credential;
   if (state != State::blocked) record.state = Blocked{now};
+  // Attack: (1) open a conversion with a PIN that was stolen; (2) the citizen has it blocked; (3) wait for
+  // the approval, and for the level that a recovery keeps.
+  record.conversion.reset();
   return record;
 }
 

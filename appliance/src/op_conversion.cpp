@@ -24,7 +24,10 @@ base::Result<std::vector<DeferredClaim>> deferred_claims(const Session& session,
   std::vector<DeferredClaim> out;
   for (const auto& id : record.deferred) {
     SIGILLO_TRY(const auto claim, session.context().load<AuthorizationRecord>(Table::authorization, id));
-    if (claim) out.push_back({to_text(id), claim->type, claim->reference, claim->sha256, claim->effective});
+    const bool seen =
+        session.role() != Role::portal || (claim && claim->channel == session.channel().label());
+    if (claim && seen)
+      out.push_back({to_text(id), claim->type, claim->reference, claim->sha256, claim->effective});
   }
   return out;
 }
@@ -57,11 +60,13 @@ bool decided(ConversionState state) {
   return state == ConversionState::approved || state == ConversionState::rejected;
 }
 
-// A credential that ended since takes its conversion with it, and so does a restore: that one may have been
-// decided.
+// A credential that ended since takes its conversion with it, a blocked one too, and so does a restore: that
+// one may have been decided.
 bool still_open(const Session& session, const Open& open) {
   const auto& [index, turn, record] = open.subject;
-  return record.conversion == open.id && record.credential == open.conversion.credential &&
+  const State state = state_of(record, session.now());
+  return (state == State::active || state == State::expired) && record.conversion == open.id &&
+         record.credential == open.conversion.credential &&
          !session.lost_since(open.conversion.opened, index, record);
 }
 

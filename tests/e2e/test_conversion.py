@@ -69,6 +69,11 @@ def test_four_eyes_compares_names_ignoring_case_and_channel(appliance, town, som
         for decision in ("approve", "reject"):
             channel.refused(f"{path}/decision", {"decision": decision, "operator": name}, 403, "four-eyes")
     assert level(appliance, someone) == "ordinary"
+    appliance.back_office.post(f"{path}/evidence", evidence(town, "fax", "Niccolò D'Amico"), status=200)
+    for name in ("Niccolò D'Amico", "NICCOLÒ D'AMICO"):
+        appliance.branch.refused(f"{path}/decision", {"decision": "approve", "operator": name}, 403, "four-eyes")
+    for name in ("Niccolò D'Amico ", "Niccolò  D'Amico", "Niccolo\u0300 D'Amico", "Niccolò\u200b D'Amico"):
+        appliance.branch.refused(f"{path}/decision", {"decision": "approve", "operator": name}, 400, "invalid-request")
     appliance.branch.post(f"{path}/decision", {"decision": "approve", "operator": "carla.neri"}, status=200)
     appliance.branch.refused(f"{path}/decision", {"decision": "reject", "operator": "carla.neri"}, 409, "already-decided")
     assert level(appliance, someone) == "dispositive"
@@ -82,6 +87,16 @@ def test_a_rejected_conversion_changes_nothing(appliance, town, someone):
     assert answer["state"] == "rejected" and level(appliance, someone) == "ordinary"
     appliance.back_office.refused(f"{path}/decision", {"decision": "approve", "operator": "op-3"}, 409, "already-decided")
     assert level(appliance, someone) == "ordinary"
+
+
+def test_a_blocked_credential_is_not_converted(appliance, town, someone):
+    """Else a thief who opened it with the PIN is given, by whoever approves, the level that a recovery keeps."""
+    appliance.active(someone)
+    path = open_conversion(appliance, someone)
+    appliance.portal.post(f"{path}/evidence", evidence(town, "upload"), status=200)
+    appliance.contact_centre.post("/v1/blocks", {"subject": someone.subject, "operator": "op-117", "reason": "lost"}, status=200)
+    appliance.back_office.refused(f"{path}/decision", {"decision": "approve", "operator": "op-2"}, 409, "already-decided")
+    assert appliance.status(someone)["level"] == "ordinary"
 
 
 def test_no_decision_without_evidence(appliance, someone):
