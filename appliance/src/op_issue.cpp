@@ -254,9 +254,8 @@ base::Task<Reply> run(Session& session, const RequestPin& request) {
   const lifecycle::Issue asked{way_of(session.role()), same_postal};
   const auto decision = lifecycle::decide(record, asked, session.policy(), session.now());
   if (const auto* refusal = std::get_if<Refusal>(&decision)) {
-    if (*refusal != Refusal::credential_exists || session.role() != Role::portal)
-      co_return co_await session.deny(index, *refusal);
-    // The one answer that tells a portal that a subject exists: counted, and alarmed.
+    if (session.role() != Role::portal) co_return co_await session.deny(index, *refusal);
+    // What tells a portal that a subject exists, whichever 409 it is: counted, and alarmed.
     session.context().figures->alarm(Alarm::existence_told, session.channel().label());
     Changes told{.events = {session.event(EventKind::existence_told, index, EventOutcome::refused)},
                  .witnessed = false};

@@ -50,6 +50,7 @@ base::Task<Reply> substitute(Session& session, Loaded& loaded, const Recover& re
   Changes changes;
   const RegisteredContacts before = record.contacts;
   register_contacts(record.contacts, request.contacts, session.now());
+  co_await note_contact_use(session, changes, index, request.contacts);
   IssueOrder order{
       index, request.subject.hint(), asked.way, std::get<lifecycle::IssueDecision>(decision), {}};
   order.legs.push_back({Half::whole, *destination(Medium::counter, {})});

@@ -73,6 +73,7 @@ base::Task<Reply> run(Session& session, const Revoke& request) {
   changes.puts.push_back(put_subject(session.context(), index, record));
   changes.events.push_back(
       session.event(EventKind::revocation_opened, index, EventOutcome::verified, to_text(id)));
+  co_await note_contact_use(session, changes, index, request.contact);
   // The link goes to whatever contact was given; the notice goes to those that were there before.
   add_notices(session.context(), changes, record.contacts, index, request.subject.hint(),
               NoticeEvent::revocation_opened, session.now());

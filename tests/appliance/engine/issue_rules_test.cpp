@@ -93,6 +93,7 @@ TEST_F(Issues, ThreeRefillsInThirtyDaysAndTheFourthTakesABranch) {
   }
   world.revoke_at_branch(citizen);
   EXPECT_TRUE(world.request(citizen).is(Refusal::branch_required));
+  EXPECT_EQ(world.count_events(EventKind::existence_told), 1U) << "whichever 409 it is that tells";
   world.clock.advance(just_before(base::days(27)));
   EXPECT_TRUE(world.request(citizen).is(Refusal::branch_required));
   world.clock.advance({1});
