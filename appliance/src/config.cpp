@@ -199,7 +199,7 @@ class Loader {
       return fail("policy.guess.delay_from",
                   "must be at most policy.guess.limit, or no delay ever comes" + std::string(kWeakAdvice));
     }
-    if (guess.delay_max < guess.delay_first)
+    if (guess.delay_max < guess.delay_first && !config_.allow_weak_policy)
       return fail("policy.guess.delay_max", "must be at least policy.guess.delay_first");
     if ((config_.quotas.per_second == 0) != (config_.quotas.burst == 0)) {
       return fail("quotas.burst", "must be 0 where quotas.per_second is 0, and only there");

@@ -137,7 +137,7 @@ letters_per_day = 1
 letters_per_30d = 2
 electronic_per_day = 1
 [policy.delivery]
-lease = "90s"
+lease = "45s"
 attempts = 4
 electronic_half = "on-demand"
 [policy.recovery]
@@ -171,7 +171,7 @@ allow_weak_policy = false
   EXPECT_EQ(config.policy.contacts_quarantine, base::days(14));
   EXPECT_EQ(config.policy.halves.letters_per_30d, 2U);
   EXPECT_EQ(config.policy.halves.electronic_per_day, 1U);
-  EXPECT_EQ(config.policy.delivery.lease, base::seconds(90));
+  EXPECT_EQ(config.policy.delivery.lease, base::seconds(45));
   EXPECT_EQ(config.policy.delivery.attempts, 4U);
   EXPECT_EQ(config.policy.delivery.electronic_half, ElectronicHalf::on_demand);
   EXPECT_EQ(config.policy.recovery.link_validity, base::hours(12));
@@ -259,6 +259,8 @@ TEST_F(ConfigFile, APolicyWeakerThanItsProfileIsForDevelopmentOnly) {
       {"inps", "recovery", "limit = 4", "limit = 3"},
       {"inps", "recovery", "window = \"29d\"", "window = \"30d\""},
       {"strict", "recovery", "keeps_level = true", "keeps_level = false"},
+      {"inps", "delivery", "lease = \"61s\"", "lease = \"60s\""},
+      {"inps", "delivery", "attempts = 11", "attempts = 10"},
       {"strict", "delivery", "electronic_half = \"at-request\"", "electronic_half = \"on-demand\""},
       {"strict", "verifier", "stretch = \"none\"", "stretch = \"pbkdf2-sha256:10000\""},
       {"strict", "verifier", "stretch = \"pbkdf2-sha256:9999\"", "stretch = \"pbkdf2-sha256:10001\""}};
