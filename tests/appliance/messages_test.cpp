@@ -24,24 +24,17 @@ struct Way {
   MessageKind kind;
   Medium medium;
 };
-constexpr Way kWays[] = {{MessageKind::first_half, Medium::sms},
-                         {MessageKind::first_half, Medium::email},
-                         {MessageKind::first_half, Medium::pec},
-                         {MessageKind::first_half, Medium::post},
-                         {MessageKind::second_half, Medium::sms},
-                         {MessageKind::second_half, Medium::email},
-                         {MessageKind::second_half, Medium::pec},
-                         {MessageKind::second_half, Medium::post},
-                         {MessageKind::second_half, Medium::voice},
-                         {MessageKind::whole, Medium::counter},
-                         {MessageKind::recovery_link, Medium::email},
-                         {MessageKind::recovery_link, Medium::pec},
-                         {MessageKind::revocation_link, Medium::email},
-                         {MessageKind::revocation_link, Medium::pec},
-                         {MessageKind::notice, Medium::sms},
-                         {MessageKind::notice, Medium::email},
-                         {MessageKind::notice, Medium::pec},
-                         {MessageKind::notice, Medium::post}};
+constexpr Way kWays[] = {
+    {MessageKind::first_half, Medium::sms},      {MessageKind::first_half, Medium::email},
+    {MessageKind::first_half, Medium::pec},      {MessageKind::first_half, Medium::post},
+    {MessageKind::second_half, Medium::sms},     {MessageKind::second_half, Medium::email},
+    {MessageKind::second_half, Medium::pec},     {MessageKind::second_half, Medium::post},
+    {MessageKind::second_half, Medium::voice},   {MessageKind::whole, Medium::counter},
+    {MessageKind::definitive, Medium::counter},  {MessageKind::recovery_link, Medium::email},
+    {MessageKind::recovery_link, Medium::pec},   {MessageKind::revocation_link, Medium::email},
+    {MessageKind::revocation_link, Medium::pec}, {MessageKind::notice, Medium::sms},
+    {MessageKind::notice, Medium::email},        {MessageKind::notice, Medium::pec},
+    {MessageKind::notice, Medium::post}};
 constexpr Language kLanguages[] = {Language::it, Language::de, Language::en};
 constexpr int kEvents = static_cast<int>(NoticeEvent::substituted) + 1;
 

@@ -17,7 +17,9 @@ def key_pair():
 def unseal(key, sealed):
     token = jwe.JWE(algs=["ECDH-ES", "A256GCM"])
     token.deserialize(sealed, key=key)
-    return json.loads(token.payload)["pin"].replace("-", "")
+    plain = json.loads(token.payload)
+    assert plain["kind"] == "pin.definitive" and plain["pin"] in plain["text"], "a message that is ready to be shown"
+    return plain["pin"].replace("-", "")
 
 
 def test_the_pin_is_given_once_and_the_old_one_is_dead(appliance, someone):

@@ -58,7 +58,8 @@ class Messages {
   static Messages built_in();
   // Built-in texts overlaid with a folder's; an error sentence where a file is malformed.
   static std::variant<Messages, std::string> load(const std::string& folder);
-  // Empty where that kind goes by no such medium: a definitive PIN is only ever shown.
+  // Empty where that kind goes by no such medium. A definitive PIN is only ever shown: to whoever stands at
+  // the counter, of the branch or his own.
   base::Secret render(MessageKind kind, Medium medium, Language language, const MessageValues& values) const;
 
  private:
