@@ -22,19 +22,6 @@ using boost::system::error_code;
 constexpr auto kQuietly = asio::as_tuple(asio::use_awaitable);
 constexpr std::string_view kHeaderEnd = "\r\n\r\n";
 
-// Drawn for many at once: a draw costs what it costs, however few bytes it is for.
-std::string new_request_id() {
-  constexpr std::size_t kBytes = 15;
-  thread_local base::ByteArray<32 * kBytes> random;
-  thread_local std::size_t used = random.size();
-  if (used == random.size()) {
-    base::random_bytes(random);
-    used = 0;
-  }
-  used += kBytes;
-  return base::to_base64url(base::ByteView(random).subspan(used - kBytes, kBytes));
-}
-
 }  // namespace
 
 Connection::Connection(Core& core, TlsContext tls, asio::ip::tcp::socket socket)

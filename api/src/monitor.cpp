@@ -9,7 +9,10 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 
+#include <api/render.hpp>
+
 #include "json_writer.hpp"
+#include "response.hpp"
 #include "tls.hpp"
 
 namespace sigillo::api {
@@ -28,25 +31,35 @@ std::string readiness_json(const appliance::Readiness& readiness) {
 }
 
 Response respond(Core& core, const http::request<http::empty_body>& request) {
+  const auto id = new_request_id();
   Response out{http::status::ok, 11};
   out.keep_alive(false);
   out.set(http::field::cache_control, "no-store");
   out.set(http::field::content_type, "application/json");
-  if (request.method() != http::verb::get) {
-    out.result(http::status::method_not_allowed);
+  out.set("X-Request-Id", id);
+  const auto refuse = [&](Code code) {
+    const auto problem = render(Problem{.code = code, .pointer = {}}, id);
+    out.result(problem.status);
+    out.set(http::field::content_type, "application/problem+json");
+    out.body() = problem.body.expose_text();
+  };
+  const auto path = request.target().substr(0, request.target().find('?'));
+  const bool known = path == "/livez" || path == "/readyz" || path == "/metrics";
+  if (known && request.method() != http::verb::get) {
     out.set(http::field::allow, "GET");
-  } else if (request.target() == "/livez") {
+    refuse(Code::method_not_allowed);
+  } else if (path == "/livez") {
     out.body() = "{\"status\":\"alive\"}";
-  } else if (request.target() == "/readyz") {
+  } else if (path == "/readyz") {
     const auto readiness = core.readiness();
     out.result(readiness.ready ? http::status::ok : http::status::service_unavailable);
     out.body() = readiness_json(readiness);
-  } else if (request.target() == "/metrics") {
+  } else if (path == "/metrics") {
     out.set(http::field::content_type, "text/plain; version=0.0.4; charset=utf-8");
     out.body() = core.metrics.scrape(
         core.channels.size(), {core.readiness(), core.service.readings(), certificate_ends(core.tls())});
   } else {
-    out.result(http::status::not_found);
+    refuse(Code::not_found);
   }
   out.prepare_payload();
   return out;

@@ -1,5 +1,8 @@
 #include "response.hpp"
 
+#include <base/bytes.hpp>
+#include <base/crypto.hpp>
+
 #include <boost/beast/http/status.hpp>
 
 #include <array>
@@ -32,6 +35,19 @@ void append_number(std::string& out, std::size_t number) {
 }
 
 }  // namespace
+
+// Drawn for many at once: a draw costs what it costs, however few bytes it is for.
+std::string new_request_id() {
+  constexpr std::size_t kBytes = 15;
+  thread_local base::ByteArray<32 * kBytes> random;
+  thread_local std::size_t used = random.size();
+  if (used == random.size()) {
+    base::random_bytes(random);
+    used = 0;
+  }
+  used += kBytes;
+  return base::to_base64url(base::ByteView(random).subspan(used - kBytes, kBytes));
+}
 
 void compose(const ResponseParts& parts, base::Instant now, std::string& out) {
   const auto reason =

@@ -1,5 +1,5 @@
 // A response's bytes, header and body in one buffer, so that one write and one TLS record carry it.
-// Thread rule: pure function.
+// Thread rule: pure functions.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,8 @@ struct ResponseParts {
   bool body_too;  // not for HEAD: its length only
   std::string_view request_id, headers, body;
 };
+// 20 characters of base64url, random: what X-Request-Id says. Any thread.
+std::string new_request_id();
 void compose(const ResponseParts& parts, base::Instant now, std::string& out);
 
 }  // namespace sigillo::api

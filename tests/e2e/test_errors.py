@@ -126,6 +126,20 @@ def test_unknown_paths(appliance, path):
         appliance.portal.refused(path, {}, 404, "not-found", method=method)
 
 
+@pytest.mark.parametrize("method, path, status", [("GET", "/livez?verbose", 200), ("GET", "/readyz?x=1", 200), ("GET", "/metrics?", 200),
+                                                  ("GET", "/nothing", 404), ("GET", "/v1/whoami", 404), ("POST", "/readyz", 405)])
+def test_the_monitor_answers_as_the_api_does(appliance, method, path, status):
+    connection = http.client.HTTPConnection("127.0.0.1", appliance.monitor, timeout=30)
+    connection.request(method, path)
+    answer = connection.getresponse()
+    assert answer.status == status and answer.getheader("X-Request-Id") and answer.getheader("Cache-Control") == "no-store"
+    if status >= 400:
+        problem = json.loads(answer.read())
+        assert answer.getheader("Content-Type") == "application/problem+json"
+        assert (problem["status"], problem["request_id"]) == (status, answer.getheader("X-Request-Id"))
+    connection.close()
+
+
 def test_wrong_methods(appliance):
     for operation in contract().operations:
         if not operation.roles:
