@@ -25,7 +25,10 @@ std::optional<std::string> Fields::operator_name(Presence presence) {
   const auto raw = raw_text("operator", presence);
   if (!raw) return {};
   auto parsed = appliance::parse_operator(*raw);
-  if (!parsed) faults_.add_structure(at("operator"), "An operator is 1 to 64 of letters, digits and . _ @ -");
+  if (!parsed)
+    faults_.add_structure(at("operator"),
+                          "An operator's name is 1 to 64 bytes: letters with or without accents (composed), "
+                          "digits, signs, single blanks.");
   return parsed;
 }
 

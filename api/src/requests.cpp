@@ -233,8 +233,8 @@ Parsed parse_change_contacts(Input& in) {
   else
     operator_name = in.body.operator_name(required);
   if (in.from(branch)) evidence = in.body.evidence(required);
-  auto contacts = in.body.contacts("contacts", required);
   if (!in.from(contact_centre)) card = in.body.health_card(optional);
+  auto contacts = in.body.contacts("contacts", card ? optional : required);
   check_persons(in, subject, {}, card.has_value());
   if (!in.good()) return {};
   if (contacts.empty() && !card) {

@@ -14,6 +14,9 @@ namespace {
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
+// Latin-1's letters in UTF-8: U+00C0 to U+00FF, but the two signs among them.
+constexpr unsigned char kLatin1 = 0xc3, kTimes = 0x97, kDivide = 0xb7, kLastCapital = 0x9e;
+
 bool is_upper(char c) {
   return c >= 'A' && c <= 'Z';
 }
@@ -141,7 +144,7 @@ std::optional<Date> Date::parse(std::string_view text) {
   const int year = number(text.substr(0, 4));
   const int month = number(text.substr(5, 2));
   const int day = number(text.substr(8, 2));
-  if (year < 1900 || year > 2199) return std::nullopt;
+  if (year < 1900) return std::nullopt;  // 9999: what does not expire
   const std::chrono::year_month_day date{std::chrono::year(year),
                                          std::chrono::month(static_cast<unsigned>(month)),
                                          std::chrono::day(static_cast<unsigned>(day))};
@@ -206,12 +209,12 @@ bool valid_postal(const PostalAddress& address) {
 }
 
 bool valid_document(const Document& document) {
-  // DPR 445/2000, art. 1 and 35: what counts as an identity document; and the permit of a resident from
-  // abroad.
-  constexpr std::array<std::string_view, 9> kTypes = {"identity-card",    "passport",     "driving-licence",
-                                                      "boating-licence",  "pension-book", "firearms-licence",
-                                                      "heating-operator", "service-card", "residence-permit"};
-  if (std::find(kTypes.begin(), kTypes.end(), document.type) == kTypes.end()) return false;
+  // The channel saw it, and knows what counts as one (DPR 445/2000, art. 1 and 35): here it is a word.
+  const auto in_word = [](char c) { return is_alnum(c) || c == ' ' || c == '-' || c == '_'; };
+  const std::string& type = document.type;
+  if (type.empty() || type.size() > 32 || std::none_of(type.begin(), type.end(), is_alnum) ||
+      !std::all_of(type.begin(), type.end(), in_word))
+    return false;
   const std::string& number = document.number;
   if (number.empty() || number.size() > 32 || std::none_of(number.begin(), number.end(), is_alnum))
     return false;
@@ -224,18 +227,33 @@ bool valid_health_card_number(std::string_view text) {
   return text.size() == 20 && all_digits(text);
 }
 
+// Attack on the four eyes: (1) register evidence as "Niccolò". (2) Decide as "NICCOLÒ", as "Niccolò " or with
+// the accent as a character of its own: one name, told apart. So no more is taken than what is compared.
 std::optional<std::string> parse_operator(std::string_view text) {
-  if (text.empty() || text.size() > 64) return std::nullopt;
-  const bool known = std::all_of(text.begin(), text.end(), [](char c) {
-    return is_alnum(c) || c == '.' || c == '_' || c == '@' || c == '-';
-  });
-  if (!known) return std::nullopt;
+  if (text.empty() || text.size() > 64 || text.front() == ' ' || text.back() == ' ') return std::nullopt;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c == kLatin1 && i + 1 < text.size()) {
+      const auto low = static_cast<unsigned char>(text[++i]);
+      if (low < 0x80 || low > 0xbf || low == kTimes || low == kDivide) return std::nullopt;
+    } else if (c < ' ' || c > '~' || (c == ' ' && text[i - 1] == ' ')) {
+      return std::nullopt;
+    }
+  }
   return std::string(text);
 }
 
 bool same_operator(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return lower(x) == lower(y); });
+  const auto folded = [](std::string_view name) {
+    std::string out(name);
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const bool upper_accented = i > 0 && static_cast<unsigned char>(out[i - 1]) == kLatin1 &&
+                                  static_cast<unsigned char>(out[i]) <= kLastCapital;
+      out[i] = upper_accented ? static_cast<char>(out[i] + 0x20) : lower(out[i]);
+    }
+    return out;
+  };
+  return folded(a) == folded(b);
 }
 
 std::string masked_number(std::string_view e164) {

@@ -189,8 +189,11 @@ base::Task<Reply> run(Session& session, const GetStatus& request) {
   for (const auto& issued : record.deliveries) {
     auto delivery = session.context().load<DeliveryRecord>(Table::delivery, issued.id);
     if (!delivery) co_return Outage::store_unavailable;
-    // What was handed over at once left nothing in the outbox; what is made on demand has not left yet.
+    // What was handed over at once left nothing in the outbox, what is made on demand has not left yet, and
+    // what became of one is not kept for as long as the credential lives.
     const bool handed = issued.medium == Medium::voice || issued.medium == Medium::counter;
+    const bool made = issued.id != decltype(issued.id){};
+    if (!*delivery && !handed && made) continue;
     const auto state = *delivery ? seen(**delivery, session.now())
                        : handed  ? DeliveryState::delivered
                                  : DeliveryState::queued;

@@ -56,7 +56,7 @@ TEST(Faults, OfStructureAre400AndNameTheMember) {
        "/first_half_by"},
       {branch, c, "{" + kS + R"(,"operator":"o"})", bad, "/evidence"},
       {branch, c, "{" + kS + R"(,"operator":"o","evidence":{}})", bad, "/evidence/document"},
-      {branch, c, "{" + kS + R"(,"operator":"o o",)" + kEv + "}", bad, "/operator"},
+      {branch, c, "{" + kS + R"(,"operator":"o  o",)" + kEv + "}", bad, "/operator"},
       {portal, c + "/x/halves", "{" + kS + R"(,"half":"whole"})", bad, "/half"},
       {portal, "/v1/conversions", "{" + kS + "," + pin + R"(,"operator":"o"})", bad, "/operator"},
       {branch, "/v1/conversions", "{" + kS + "," + pin + R"(,"operator":"o",)" + kEv + "}", bad, "/pin"},
@@ -129,7 +129,7 @@ TEST(Faults, OfValueAre422WithACodeOfTheirOwn) {
        Code::invalid_evidence, "/evidence/document/expires"},
       {branch, "/v1/credentials",
        "{" + kS +
-           R"(,"operator":"o","evidence":{"document":{"type":"library-card","number":"Y1","expires":"2031-01-01"}}})",
+           R"(,"operator":"o","evidence":{"document":{"type":"library/card","number":"Y1","expires":"2031-01-01"}}})",
        Code::invalid_evidence, "/evidence/document"},
       {portal, "/v1/conversions/x/evidence", form, Code::invalid_evidence, "/route"},
       {portal, "/v1/recoveries", "{" + kS + R"(,"contacts":{"mobile":"+393331234567"}})",

@@ -82,7 +82,8 @@ def test_a_health_card_registered_later_revokes(appliance, someone):
     appliance.activate(someone)
     ask = {"subject": someone.subject, "health_card": someone.health_card, "contact": {"email": someone.email}}
     assert appliance.portal.post("/v1/revocations", ask, status=200).outcome == "rejected"
-    change(appliance, "portal", someone, {"phone": "+390612345678"}, pin=someone.pin, health_card=someone.health_card)
+    appliance.portal.post("/v1/contacts", {"subject": someone.subject, "pin": someone.pin}, status=400)
+    appliance.portal.post("/v1/contacts", {"subject": someone.subject, "pin": someone.pin, "health_card": someone.health_card}, status=200)
     assert appliance.portal.post("/v1/revocations", ask, status=202).outcome == "link-sent"
 
 

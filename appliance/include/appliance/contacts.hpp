@@ -77,7 +77,8 @@ std::optional<std::string> parse_sha256(std::string_view text);
 bool valid_postal(const PostalAddress& address);  // IT: postcode 5 digits, province 2 letters
 bool valid_document(const Document& document);
 bool valid_health_card_number(std::string_view text);
-// Operators are compared by name alone, across channels, ignoring case (ASCII). 1 to 64 of [A-Za-z0-9._@-].
+// Operators are compared by name alone, across channels, ignoring case. 1 to 64 bytes of ASCII's printable
+// characters and Latin-1's letters (U+00C0 to U+00FF, in UTF-8), no blank at an end and no two in a row.
 std::optional<std::string> parse_operator(std::string_view text);
 bool same_operator(std::string_view a, std::string_view b);
 
