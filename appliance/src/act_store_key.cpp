@@ -50,7 +50,9 @@ ActionOutcome rotate_store(ActionCall& call, const KeyEntry& next, const std::st
   if (!copy) return failed(copy.error(), "The store could not be copied", kAgain);
 
   std::optional<base::Error> kept_old;
+  bool closed = false;
   const auto exchange = [&]() -> sealed_store::ReopenableStore::Opened {
+    closed = true;
     if (const auto done = (*copy)->finish(); !done) {
       kept_old = done.error();
       return sealed_store::SqlCipherStore::open(options, std::move(*from), *parts.witness);
@@ -61,6 +63,7 @@ ActionOutcome rotate_store(ActionCall& call, const KeyEntry& next, const std::st
   const auto exchanged = parts.store->reopen(exchange);
   const auto pause =
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
+  if (!exchanged && !closed) return failed(exchanged.error(), "The store could not be closed", kAgain);
   if (!exchanged)
     return failed(
         exchanged.error(), "The store could not be opened again",

@@ -67,6 +67,11 @@ base::Result<void> check_officers(const Officers& officers) {
 
 }  // namespace
 
+base::Error hsm_or_store(const base::Error& error) {
+  if (!error.is(sealed_store::Errc::not_witnessed)) return error;
+  return {hsm::Errc::unavailable, "the HSM did not take the anchor of this start", error.raw()};
+}
+
 StoreOptions options_of(const Config& config) {
   StoreOptions options;
   options.look_through = base::days(1);
@@ -291,11 +296,7 @@ base::Result<std::unique_ptr<Assembly>> Assembly::open(const Config& config, con
   // From here on it ends with its mark, also where it does not get as far as serving.
   std::unique_ptr<Assembly> assembly(new Assembly(std::move(parts)));
   auto started = base::sync_wait(p.store->commit(std::move(start)));
-  // The HSM went away in the middle: no fault of the store's, and it comes back by itself.
-  if (!started && started.error().is(sealed_store::Errc::not_witnessed))
-    return base::Error(hsm::Errc::unavailable, "the HSM did not take the anchor of this start",
-                       started.error().raw());
-  if (!started) return started.error();
+  if (!started) return hsm_or_store(started.error());
   if (p.runs->too_many()) p.holds.emplace_back(kHoldUncleanStops);
   p.housekeeping = std::make_unique<Housekeeping>(*p.engine, *p.timed_anchor, *p.token, *p.runs, *p.key_uses);
   p.resealer = std::make_unique<Resealer>(p.engine->context());

@@ -134,7 +134,7 @@ base::Result<void> Host::unseal(const base::Secret& pin, std::string_view how) {
   auto event = own_event(EventKind::unsealed, parts.context().now());
   event.reference = how;
   const auto noted = base::sync_wait(parts.store->commit({.events = {std::move(event)}}));
-  if (!noted) return noted.error();
+  if (!noted) return hsm_or_store(noted.error());
   const auto holds = parts.holds;
   {
     const std::lock_guard lock(mutex_);

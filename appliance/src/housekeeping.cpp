@@ -215,7 +215,10 @@ base::Task<bool> Housekeeping::sweep() {
   for (const auto& [queue, sweeper] : kSweepers) {
     const auto due = context.store.due(static_cast<std::uint8_t>(queue), context.now(), kBatch);
     if (!due) co_return false;
-    for (const auto& record : *due) co_await sweeper(engine_, record.key.id);
+    for (const auto& record : *due) {
+      const bool swept = co_await sweeper(engine_, record.key.id);
+      if (!swept) co_return false;  // the next would fail like it, in front of those who wait for the writer
+    }
   }
   co_return co_await ageing_.step();
 }

@@ -56,6 +56,10 @@ sealed_store::StoreOptions options_of(const Config& config);
 // The file's keys under a version of the store key.
 base::Result<sealed_store::StoreKeys> store_keys(hsm::Token& token, std::uint16_t version);
 
+// Why a start did not get through its own commits. The HSM went away in the middle: no fault of the store's,
+// and it comes back by itself.
+base::Error hsm_or_store(const base::Error& error);
+
 // An entry of the appliance's own, or with `channel` "officer".
 sealed_store::Event own_event(EventKind kind, base::Instant now);
 

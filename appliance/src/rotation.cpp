@@ -8,6 +8,7 @@
 #include <appliance/assembly.hpp>
 #include <appliance/key_backup.hpp>
 #include <base/log.hpp>
+#include <base/sync.hpp>
 
 namespace sigillo::appliance {
 namespace {
@@ -156,7 +157,8 @@ bool write_register_copy(const Config& config, const KeyRegister& keys) {
   const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
   const bool synced = ::fsync(fd) == 0;
   const bool closed = ::close(fd) == 0;
-  return written && synced && closed && ::rename(making.c_str(), path.c_str()) == 0;
+  return written && synced && closed && ::rename(making.c_str(), path.c_str()) == 0 &&
+         base::sync_folder(std::filesystem::path(path).parent_path());
 }
 
 }  // namespace sigillo::appliance

@@ -25,8 +25,11 @@ class Pkcs11Token::Impl {
   // The same for what makes or destroys objects on the token.
   template <class Work>
   auto change_objects(Work&& work) -> decltype(work(std::declval<Lease&>())) {
-    changed = true;
-    return with_objects(Retry::only_if_nothing_was_done, work);
+    const auto marked = [&](Lease& lease) {
+      changed = true;  // under the lease: the module is not loaded anew meanwhile
+      return work(lease);
+    };
+    return with_objects(Retry::only_if_nothing_was_done, marked);
   }
 
   std::unique_ptr<Connection> connection;

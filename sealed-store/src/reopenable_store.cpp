@@ -69,7 +69,11 @@ void ReopenableStore::open_gate() {
 base::Result<void> ReopenableStore::reopen(const std::function<Opened()>& open) {
   close_gate();
   if (inner_) {
-    (void)base::sync_wait(inner_->commit({}));
+    const auto through = base::sync_wait(inner_->commit({}));
+    if (!through) {  // it did not get there: somebody may still be on those threads
+      open_gate();
+      return through.error();
+    }
     const std::lock_guard lock(gate_);
     head_ = inner_->head();
   }

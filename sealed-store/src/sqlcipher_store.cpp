@@ -255,6 +255,9 @@ bool Engine::pruning() const {
 void Engine::write(std::vector<Operation> batch) {
   if (const auto served = refused(); !served) {
     for (auto& operation : batch) operation.done(served.error());
+    // What was charged stays so, as after a kill: another copy's ledger goes on. Left in the queue they would
+    // be work that is never done.
+    static_cast<void>(queue_.take_refunds());
     return;
   }
   // Refunds first: a charge in the same commit then meets the count that was put back.
@@ -331,6 +334,9 @@ base::Result<std::unique_ptr<Store>> SqlCipherStore::open(const StoreOptions& op
     SIGILLO_CHECK(load_state(db, recorded, *state));
     SIGILLO_CHECK(migrate(db));
     if (!state->queues_known) SIGILLO_CHECK(count_queues(db, *state));
+    // Before it is anchored: what a kill left in the WAL unsynced, and this start has read all the same,
+    // would be gone after a power cut, and the store be behind its anchor.
+    SIGILLO_CHECK(write_meta(db, Meta::probe, static_cast<std::int64_t>(state->head.seq)));
   }
   SIGILLO_CHECK(witness.take_over(state->head));
   std::unique_ptr<Store> store =

@@ -16,10 +16,21 @@ namespace sigillo::sealed_store {
 namespace {
 
 constexpr std::size_t kBucketsACommit = 64;
-constexpr int kNotADatabase = 26;  // SQLITE_NOTADB
+constexpr std::size_t kWalMax = 16'384;  // pages
+constexpr int kNotADatabase = 26;        // SQLITE_NOTADB
 
 base::Error failed(const char* what) {
   return {Errc::unavailable, what, static_cast<unsigned long>(errno)};
+}
+
+std::string making_of(const std::string& path) {
+  return path + ".rekey";
+}
+
+void remove_copy(const std::string& path) {
+  std::error_code gone_already;
+  for (const char* suffix : {"", "-wal", "-shm"})
+    std::filesystem::remove(making_of(path) + suffix, gone_already);
 }
 
 class Copy final : public StoreCopy {
@@ -35,6 +46,13 @@ class Copy final : public StoreCopy {
         target_(std::make_unique<Database>(std::move(target))),
         known_(FreshRows::kBuckets),
         hashes_(FreshRows::kBuckets) {}
+  // What did not take the file's place takes room beside it: a copy that filled the disk would keep it full.
+  ~Copy() override {
+    target_.reset();
+    if (!placed_) remove_copy(options_.path);
+  }
+  Copy(const Copy&) = delete;
+  Copy& operator=(const Copy&) = delete;
 
   base::Result<std::uint64_t> catch_up(const Progress& progress) override {
     SIGILLO_TRY(auto source, Database::open(options_.path, from_page_, Database::Access::read));
@@ -65,6 +83,7 @@ class Copy final : public StoreCopy {
   const Prf to_prf_;
   QueueSets queues_;  // of what was copied, under the new fresh key
   std::unique_ptr<Database> target_;
+  bool placed_ = false;
   std::vector<Lanes> known_;   // of each bucket as copied, under the old fresh key
   std::vector<Lanes> hashes_;  // and under the new one
   std::uint64_t ledger_to_ = 0;
@@ -86,6 +105,8 @@ base::Result<std::uint64_t> Copy::round(Database& source, const Progress& progre
     for (std::size_t n = 0; n < kBucketsACommit && at < changed.size(); ++n, ++at)
       SIGILLO_CHECK(copy_bucket(source, rows, changed[at], state));
     SIGILLO_CHECK(transaction.commit());
+    // Else the WAL is a second copy of the copy.
+    if (target_->wal_pages() >= kWalMax) SIGILLO_CHECK(target_->run("PRAGMA wal_checkpoint(TRUNCATE)"));
     if (progress && !progress(at)) return base::Error(Errc::unavailable, "the copy was told to stop");
   }
   SIGILLO_TRY(auto transaction, Transaction::begin(*target_));
@@ -203,7 +224,7 @@ base::Result<void> Copy::write_fold(Database& source) {
 }
 
 base::Result<void> Copy::finish() {
-  const std::string making = options_.path + ".rekey";
+  const std::string making = making_of(options_.path);
   std::error_code ignored;
   {
     SIGILLO_TRY(auto source, Database::open(options_.path, from_page_, Database::Access::write));
@@ -226,6 +247,7 @@ base::Result<void> Copy::finish() {
   SIGILLO_CHECK(sync_file(making));
   if (std::rename(making.c_str(), options_.path.c_str()) != 0)
     return failed("the new file could not take the old one's place");
+  placed_ = true;
   return sync_folder(std::filesystem::path(options_.path).parent_path());
 }
 
@@ -233,10 +255,8 @@ base::Result<void> Copy::finish() {
 
 base::Result<std::unique_ptr<StoreCopy>> StoreCopy::begin(const StoreOptions& options, const StoreKeys& from,
                                                           const StoreKeys& to) {
-  const std::string making = options.path + ".rekey";
-  std::error_code failed_to_remove;
-  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(making + suffix, failed_to_remove);
-  SIGILLO_TRY(auto target, Database::open(making, to.page_key, Database::Access::create));
+  remove_copy(options.path);
+  SIGILLO_TRY(auto target, Database::open(making_of(options.path), to.page_key, Database::Access::create));
   SIGILLO_CHECK(create_schema(target));
   std::unique_ptr<StoreCopy> copy =
       std::make_unique<Copy>(options, from.page_key.clone(), from.fresh_key.clone(), to.page_key.clone(),

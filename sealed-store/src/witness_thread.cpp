@@ -10,7 +10,7 @@ namespace {
 
 // While the witness is away: how soon it is asked again, so that readiness comes back without traffic.
 constexpr std::chrono::milliseconds kRetry{250};
-constexpr std::size_t kCompany = 4;  // waiters of one record that make a pause after it worth its while
+constexpr std::size_t kManyWaiters = 4;  // of one record: a pause after it is worth its while
 constexpr std::chrono::milliseconds kPauseMax{2};
 
 }  // namespace
@@ -70,7 +70,7 @@ void WitnessThread::run() {
     const auto begun = std::chrono::steady_clock::now();
     record_for(std::move(waiters));
     if (last) return;
-    if (waited >= kCompany) breathe(std::chrono::steady_clock::now() - begun);
+    if (waited >= kManyWaiters) breathe(std::chrono::steady_clock::now() - begun);
     const std::lock_guard lock(mutex_);
     if (waiting_.empty()) busy_(false);
   }
