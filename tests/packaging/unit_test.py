@@ -40,7 +40,7 @@ class Unit(unittest.TestCase):
     def test_no_secret_reaches_a_disk_and_no_supervisor_locks_a_token(self):
         self.assertEqual(self.values("LimitCORE"), ["0"])
         self.assertEqual(self.values("MemorySwapMax"), ["0"])
-        self.assertEqual(self.values("LoadCredentialEncrypted"), ["token-pin:/etc/credstore.encrypted/sigillo.token-pin"])
+        self.assertEqual(self.values("LoadCredentialEncrypted"), ["token-pin:sigillo.token-pin"])  # a path would have to be there
         self.assertLessEqual({"2", "3"}, set(self.values("RestartPreventExitStatus")[0].split()))
         self.assertEqual(self.values("Type"), ["notify"])
         self.assertFalse(self.values("Environment"))
