@@ -22,11 +22,11 @@ const CodeWords& words(Code code) {
     SIGILLO_CODE(role_not_permitted, 403, "role-not-permitted", "The channel's role may not do this",
                  "The operation belongs to other roles.")
     SIGILLO_CODE(channel_unknown, 403, "channel-unknown", "The certificate is of no enrolled channel",
-                 "Have a security officer enrol the channel.")
+                 "It was never enrolled, has ended, or was replaced: security officers enrol or renew it.")
     SIGILLO_CODE(channel_suspended, 403, "channel-suspended", "The channel is suspended",
-                 "A security officer can resume it.")
+                 "Two security officers can resume it.")
     SIGILLO_CODE(channel_revoked, 403, "channel-revoked", "The channel is revoked",
-                 "A security officer can issue a new certificate.")
+                 "For good: two security officers can enrol another name, with new keys.")
     SIGILLO_CODE(unsupported_media_type, 415, "unsupported-media-type", "The body's media type is not taken",
                  "Send application/json, not compressed.")
     SIGILLO_CODE(body_too_large, 413, "invalid-request", "The body is too large",

@@ -71,7 +71,11 @@ Certificate read_certificate(const std::string& path) {
   return out;
 }
 
-void look_at_certificate(const std::string& what, const std::string& path, Findings& out) {
+// `use`: whose rotation makes a new one.
+void look_at_certificate(const std::string& what, const std::string& path, const std::string& use,
+                         Findings& out) {
+  const std::string renew = "`sigillo keys create " + use + "`, its backup, then `sigillo keys rotate " +
+                            use + "`: docs/KEYS.md has the commands.";
   const auto certificate = read_certificate(path);
   if (!certificate)
     return out.failure(what + " " + path + " is no certificate in PEM", "Put the right file there.");
@@ -81,9 +85,9 @@ void look_at_certificate(const std::string& what, const std::string& path, Findi
     return out.failure(what + " is not good yet", "Look at the clock, or wait.");
   if (days < 0 || seconds < 0)
     return out.failure(what + " ended " + std::to_string(-days) + " days ago: nobody gets in",
-                       "Issue a new one, and send SIGHUP to sigillod.");
+                       "Make a new one now: " + renew);
   const std::string left = what + ": " + std::to_string(days) + " days left";
-  if (days < kDaysLeft) return out.warning(left, "Issue a new one now, and send SIGHUP to sigillod.");
+  if (days < kDaysLeft) return out.warning(left, "Make a new one in time: " + renew);
   out.good(left);
 }
 
@@ -108,7 +112,7 @@ void look_at_server_key(const std::string& path, hsm::Token& token, Findings& ou
     out.good("the server certificate is of the token's TLS key");
   else
     out.failure("the server certificate is of another key than the token's TLS key",
-                "Issue one for the key that is in the token.");
+                "Put the right file there: each backup of the store has one, server.pem.");
 }
 
 bool is_hsm(const base::Error& error) {
@@ -191,8 +195,8 @@ void diagnose_keys(hsm::Token& token, Findings& out) {
 
 void diagnose_certificates(const appliance::Config& config, hsm::Token* token, Findings& out) {
   out.in("Certificates");
-  look_at_certificate("server certificate", config.server.certificate, out);
-  look_at_certificate("channel CA", config.server.channel_ca, out);
+  look_at_certificate("server certificate", config.server.certificate, "tls", out);
+  look_at_certificate("channel CA", config.server.channel_ca, "ca", out);
   if (token != nullptr) look_at_server_key(config.server.certificate, *token, out);
 }
 
