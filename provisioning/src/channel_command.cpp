@@ -27,12 +27,12 @@ constexpr const char* kFooter =
     "turns.\n\n"
     "Examples:\n"
     "  sigillo channel enrol courier-sms acme --owner \"Acme S.p.A.\" --csr acme.csr --delivery-key "
-    "acme-delivery.jwk \\\n"
+    "acme-delivery.jwk.pub \\\n"
     "      --certificate acme.pem --config /etc/sigillo/sigillo.toml --officer anna=anna.key --officer "
     "bruno=bruno.key\n"
     "  sigillo channel renew portal portal --new-key portal-2027.key --certificate portal-2027.pem --overlap "
     "7d ...\n"
-    "  sigillo channel renew courier-sms acme --delivery-key acme-2027.jwk ...\n"
+    "  sigillo channel renew courier-sms acme --delivery-key acme-2027.jwk.pub ...\n"
     "  sigillo channel suspend portal portal --config ... --officer anna=anna.key      one officer is "
     "enough\n"
     "  sigillo channel list --config /etc/sigillo/sigillo.toml\n\n"
@@ -80,7 +80,9 @@ base::Result<std::string> delivery_key_of(const Arguments& arguments) {
       read_small_file(arguments.delivery_key.empty() ? open.string() : arguments.delivery_key, kFileMax));
   const auto key = base::EcPublicKey::from_jwk(text);
   // A file with `d` in it is refused here and there: a private key has no business on this machine.
-  if (!key) return base::Error(Errc::file, "it is no public EC P-256 JWK");
+  if (!key)
+    return base::Error(Errc::file,
+                       "it is no public EC P-256 JWK: give FILE.pub, which stands beside the private one");
   return key->to_jwk(key->kid().empty() ? key->thumbprint() : key->kid(), "enc");
 }
 

@@ -79,8 +79,8 @@ int run(int argc, char** argv) {
   provisioning::Context context;
   CLI::App app("Sigillo: the officers' commands of the PIN appliance.", "sigillo");
   app.footer(
-      "Exit codes of every command: 0 good, 1 local error, 2 remote error or sealed; audit and backup have "
-      "more.\n"
+      "Exit codes of every command: 0 good, 1 local error, 2 remote error or sealed; audit, backup and "
+      "ceremony verify have more.\n"
       "Secrets are never arguments: they come from files that only their owner can read.");
   app.require_subcommand(1);
   app.fallthrough();  // --format may stand after the command
