@@ -2,7 +2,7 @@
 // health cards, contacts. Each comparison takes a ChargedAttempt away, so that none can be written that was
 // not paid for; the HSM computes the candidate's MAC (verifier key), the comparison is constant-time, and
 // where there is nothing to compare with, a dummy gives the same work: HSM calls depend on the length of what
-// was shown alone.
+// was shown alone, and the stretch is the policy's, also of a verifier made when it was less.
 //   mac = HMAC(K_verifier[version], "sigillo/pin/v1" || role || subject || generation || salt ||
 //   stretch(secret))
 // Thread rule: any thread; owned by the engine.

@@ -1,5 +1,24 @@
-// Unknown subjects cost what known ones do: HSM calls, reads and writes of the store, up to the outcome.
+// Unknown subjects cost what known ones do: HSM calls, rounds of the stretch, reads and writes of the store,
+// up to the outcome.
+#include <atomic>
+
+#include <dlfcn.h>
+#include <openssl/evp.h>
+
 #include "world.hpp"
+
+namespace {
+std::atomic<std::uint64_t> rounds_stretched{0};
+}  // namespace
+
+// Before OpenSSL's own: each round is counted, and done there. SQLCipher's are over SHA-512.
+extern "C" int PKCS5_PBKDF2_HMAC(const char* pass, int pass_size, const unsigned char* salt, int salt_size,
+                                 int rounds, const EVP_MD* digest, int size, unsigned char* out) {
+  static const auto own =
+      reinterpret_cast<decltype(&PKCS5_PBKDF2_HMAC)>(::dlsym(RTLD_NEXT, "PKCS5_PBKDF2_HMAC"));
+  if (EVP_MD_is_a(digest, "SHA256") == 1) rounds_stretched += static_cast<std::uint64_t>(rounds);
+  return own(pass, pass_size, salt, salt_size, rounds, digest, size, out);
+}
 
 namespace sigillo::appliance::testing {
 namespace {
@@ -87,6 +106,37 @@ TEST_P(SameWork, DelayedAndLockedToo) {
       EXPECT_EQ(of(*one, text), looked);
       EXPECT_TRUE(last.is(Shown::locked));
     }
+  }
+}
+
+TEST_P(SameWork, AStretchThatIsMoreThanItWas) {
+  world.config.policy.guess = {.limit = 1000, .delay_from = 1001, .delay_first = {}, .delay_max = {}};
+  for (const std::uint32_t before : {0U, 7U}) {
+    const unsigned first = before + 1;
+    world.config.policy.verifier.pbkdf2_iterations = before;
+    world.restart();
+    const auto active = world.active(first), blocked = world.active(first + 1);
+    const auto provisional = world.provisional(first + 2);
+    const auto unknown = world.citizen(first + 3);
+    world.block(blocked);
+    world.config.policy.verifier.pbkdf2_iterations = 20;
+    world.restart();
+    const auto rounds = [](const auto& call) {
+      const std::uint64_t so_far = rounds_stretched;
+      call();
+      return rounds_stretched - so_far;
+    };
+    for (const auto* one : {&active, &blocked, &provisional, &unknown}) {
+      EXPECT_EQ(rounds([&] { world.verify(*one, kWrong8); }), 20U);
+      EXPECT_EQ(rounds([&] { world.verify(*one, kWrong16); }), 40U);
+      auto card = one->card;
+      card.number = "80380000300099999999";
+      EXPECT_EQ(rounds([&] { world.revoke(*one, card); }), 20U);
+    }
+    EXPECT_EQ(rounds([&] { last = world.verify(active, active.pin); }), 40U) << "and 20 of a new verifier";
+    ASSERT_NE(last.as<Verified>(), nullptr) << describe(last);
+    EXPECT_EQ(rounds([&] { last = world.verify(active, active.pin); }), 20U);
+    EXPECT_NE(last.as<Verified>(), nullptr);
   }
 }
 
