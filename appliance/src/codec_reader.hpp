@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include <appliance/appended.hpp>
 #include <base/bytes.hpp>
 #include <base/clock.hpp>
 
@@ -83,6 +84,11 @@ class Reader {
   void read(std::optional<T>& value) {
     value.reset();
     if (varint() == 1 && good_) read(value.emplace());
+  }
+  template <class T>
+  void read(Appended<T>& last) {
+    last.value = {};
+    if (good_ && !in_.empty()) read(last.value);
   }
   template <class T>
   void read(std::vector<T>& values) {

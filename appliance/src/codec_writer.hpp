@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include <appliance/appended.hpp>
 #include <base/bytes.hpp>
 #include <base/clock.hpp>
 
@@ -62,6 +63,10 @@ class Writer {
   void write(const std::optional<T>& value) {
     varint(value.has_value() ? 1 : 0);
     if (value) write(*value);
+  }
+  template <class T>
+  void write(const Appended<T>& last) {
+    if (!(last.value == T{})) write(last.value);
   }
   template <class T>
   void write(const std::vector<T>& values) {

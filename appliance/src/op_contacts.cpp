@@ -141,6 +141,10 @@ base::Task<Reply> run(Session& session, const ChangeContacts& request) {
     if (session.role() == Role::contact_centre && replaces(subject.record.contacts, request.contacts)) {
       co_return co_await session.deny(index, Refusal::contact_exists);
     }
+    if (session.role() == Role::branch) {
+      for (const auto counter : {guard::Counter::contacts, guard::Counter::health_card})
+        session.context().reissue.note_ended(counter, subject.record, session.now());
+    }
     auto changed = co_await change(session, changes, index, subject.record, request);
     if (auto* reply = std::get_if<Reply>(&changed)) co_return std::move(*reply);
     if (session.role() == Role::branch) end_other_counters(session, changes, index);

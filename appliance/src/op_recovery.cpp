@@ -77,6 +77,7 @@ base::Task<Reply> matched(Session& session, Loaded& loaded, ChargedAttempt attem
   const lifecycle::Issue asked{lifecycle::Way::recovery};
   const auto decision = lifecycle::decide(record, asked, session.policy(), session.now());
   const auto* refusal = std::get_if<Refusal>(&decision);
+  bool changed = false;
   switch (lifecycle::recoverable(record, session.now())) {
     case lifecycle::Recoverable::never_accessed:
       answer.emplace(NotEligible{});
@@ -97,13 +98,15 @@ base::Task<Reply> matched(Session& session, Loaded& loaded, ChargedAttempt attem
           co_return co_await session.settle_outage(std::move(attempt), GuardValue{}, std::move(*reply));
         const Id id = std::get<Id>(sent);
         record.recovery = id;
-        changes.puts.push_back(put_subject(session.context(), index, record));
+        changed = true;
         changes.events.push_back(
             session.event(EventKind::recovery_opened, index, EventOutcome::verified, to_text(id)));
         answer.emplace(LinkSent{to_text(id), true});
       }
       break;
   }
+  changed |= session.context().reissue.note_ended(guard::Counter::contacts, record, session.now());
+  if (changed) changes.puts.push_back(put_subject(session.context(), index, record));
   co_return co_await session.settle(std::move(attempt), GuardValue{}, outcome, std::move(changes),
                                     std::move(*answer));
 }

@@ -70,6 +70,7 @@ base::Task<Reply> run(Session& session, const Revoke& request) {
     co_return co_await session.settle_outage(std::move(evaluated.attempt), GuardValue{}, std::move(*reply));
   const Id id = std::get<Id>(sent);
   record.revocation = id;
+  session.context().reissue.note_ended(guard::Counter::health_card, record, session.now());
   changes.puts.push_back(put_subject(session.context(), index, record));
   changes.events.push_back(
       session.event(EventKind::revocation_opened, index, EventOutcome::verified, to_text(id)));

@@ -33,9 +33,12 @@ class Reissue {
   }
   // The counter as it is to be believed. The PIN's of who is covered is the mark. Of contacts and health card
   // one try is left, of the whole limit that may have been used: a match, a branch or 30 days end that, as
-  // ever.
+  // ever, and the first two are kept by note_ended.
   sealed_store::GuardValue seen(guard::Counter counter, const sealed_store::GuardValue& stored,
                                 const SubjectRecord& record, const guard::Limits& limits) const;
+
+  // A match or a branch has ended this counter. True where the record changed, and has to be put.
+  bool note_ended(guard::Counter counter, SubjectRecord& record, base::Instant now) const;
 
  private:
   std::optional<base::Instant> before_;

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include <appliance/appended.hpp>
 #include <appliance/contacts.hpp>
 #include <appliance/record_keys.hpp>
 #include <appliance/terms.hpp>
@@ -129,6 +130,17 @@ struct Refill {
   }
 };
 
+// When a match or a branch ended a counter of one whom a restore covers: from then on it is believed as it is
+// stored (reissue.hpp).
+struct CountersEnded {
+  std::optional<base::Instant> contacts, health_card;
+  bool operator==(const CountersEnded&) const = default;
+  template <class V>
+  void fields(V&& v) {
+    v(contacts, health_card);
+  }
+};
+
 struct SubjectRecord {
   std::string hint;  // the last characters of the codice fiscale, for notices that no request caused
   std::uint32_t generation = 0;  // of the credential; part of every verifier
@@ -145,10 +157,12 @@ struct SubjectRecord {
   std::optional<Id> conversion, recovery, revocation;  // the open ones
   std::vector<Id> deferred;                            // authorizations that wait for conversion
   std::optional<base::Instant> portal_revoked;         // the last time; whatever was issued since
+  Appended<CountersEnded> ended;
   template <class V>
   void fields(V&& v) {
     v(hint, generation, credential, level, state, issued, first_access, contacts, health_card, representative,
-      deliveries, letters, electronic, refills, conversion, recovery, revocation, deferred, portal_revoked);
+      deliveries, letters, electronic, refills, conversion, recovery, revocation, deferred, portal_revoked,
+      ended);
   }
 };
 

@@ -164,7 +164,7 @@ std::string Reference::ask(Counter& counter, bool match, std::int64_t now) {
   if (const auto said = look(seen, now); !said.empty()) return said;
   ++seen.owned;
   seen.last = now;
-  counter = match ? Counter{} : seen;
+  counter = match ? Counter{0, 0, now} : seen;  // ended now, and so after any restore of before
   return match ? std::string() : rejected(seen.owned);
 }
 

@@ -209,6 +209,45 @@ TEST_P(Reissuing, WithoutATailOneTryIsLeftAtContactsAndCardsOfKnownAndUnknownAli
   EXPECT_NE(world.recover(known).as<LinkSent>(), nullptr) << "and 30 days end it as they end any";
 }
 
+TEST_P(Reissuing, WithoutATailAMatchAndABranchEndThatOneTryEachForItsOwnCounter) {
+  if (GetParam().kind == Kind::one) return;
+  const auto by_match = world.active(1), at_branch = world.active(2), neighbour = world.active(3);
+  const auto provisional = world.provisional(4);
+  restored({});
+  Contacts wrong;
+  wrong.mobile = "+393990000000";
+  wrong.email = "nobody@example.it";
+  auto card = by_match.card;
+  card.number = "80380000300099999999";
+  const auto left = [](const Outcome& outcome) {
+    return outcome.is(Shown::rejected) ? static_cast<int>(outcome.as<Rejection>()->attempts_remaining) : -1;
+  };
+
+  ASSERT_NE(world.recover(by_match).as<LinkSent>(), nullptr);  // and is not used
+  EXPECT_EQ(left(world.recover(by_match, wrong)), 9) << "one slip after a match is the first of ten";
+  EXPECT_EQ(left(world.revoke(by_match, card)), 0) << "contacts that matched say nothing of the card";
+  ASSERT_NE(world.recover(provisional).as<NotEligible>(), nullptr);
+  EXPECT_EQ(left(world.recover(provisional, wrong)), 9) << "a match is one, whatever is answered";
+  ASSERT_NE(world.revoke(neighbour, neighbour.card).as<LinkSent>(), nullptr);
+  world.restart();
+  EXPECT_EQ(left(world.revoke(neighbour, card)), 9);
+  EXPECT_EQ(left(world.recover(neighbour, wrong)), 0);
+
+  Contacts phone;
+  phone.phone = "+390612345678";
+  const auto changed =
+      world.call(Role::branch, ChangeContacts{at_branch.subject, {}, "op-1", evidence(), phone, {}});
+  ASSERT_NE(changed.as<ContactsNow>(), nullptr) << describe(changed);
+  EXPECT_EQ(left(world.recover(at_branch, wrong)), 9);
+  EXPECT_EQ(left(world.revoke(at_branch, card)), 9);
+
+  restored({});
+  for (const auto* one : {&by_match, &at_branch, &provisional}) {
+    EXPECT_EQ(left(world.recover(*one, wrong)), 0) << "what ended before a restore says nothing after it";
+    EXPECT_TRUE(world.recover(*one).is(Shown::locked));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Marks, Reissuing,
                          ::testing::Values(Case{Disk::memory, Kind::one}, Case{Disk::memory, Kind::all},
                                            Case{Disk::sqlcipher, Kind::one},
