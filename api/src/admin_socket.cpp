@@ -33,6 +33,7 @@ constexpr std::string_view kSchema = "sigillo.admin/1";
 constexpr std::size_t kLineMax = 256 * 1024;
 constexpr std::int64_t kSecretMax = 4096;
 constexpr std::size_t kPeersMax = 8;
+constexpr std::chrono::milliseconds kAcceptAgain{100};
 constexpr base::Duration kAsking = base::seconds(10);
 constexpr base::Duration kAnswering = base::seconds(30);
 
@@ -193,8 +194,13 @@ void AdminSocket::Parts::accept_all() {
       welcome(fd);
       continue;
     }
-    const std::lock_guard lock(mutex);
-    if (closed || (errno != EINTR && errno != ECONNABORTED)) return;
+    const int why = errno;
+    {
+      const std::lock_guard lock(mutex);
+      if (closed) return;
+    }
+    // Short of descriptors or memory: that passes, and officers want in all the more.
+    if (why != EINTR && why != ECONNABORTED) std::this_thread::sleep_for(kAcceptAgain);
   }
 }
 

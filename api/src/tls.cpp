@@ -80,15 +80,16 @@ base::Result<TlsContext> make_tls_context(const ServerOptions& options) {
 
 std::vector<std::pair<std::string, base::Instant>> certificate_ends(const TlsContext& context) {
   std::vector<std::pair<std::string, base::Instant>> out;
-  const auto note = [&out](const char* which, const X509* certificate) {
+  const auto note = [&out](const std::string& which, const X509* certificate) {
     const auto end = certificate == nullptr ? std::nullopt : end_of(certificate);
     if (end) out.emplace_back(which, *end);
   };
   SSL_CTX* const ctx = context->native_handle();
   note("server", SSL_CTX_get0_certificate(ctx));
   const auto* const trusted = X509_STORE_get0_objects(SSL_CTX_get_cert_store(ctx));
-  if (sk_X509_OBJECT_num(trusted) > 0)
-    note("channel-ca", X509_OBJECT_get0_X509(sk_X509_OBJECT_value(trusted, 0)));
+  for (int i = 0; i < sk_X509_OBJECT_num(trusted); ++i)
+    note("channel-ca" + (i == 0 ? std::string() : '-' + std::to_string(i + 1)),
+         X509_OBJECT_get0_X509(sk_X509_OBJECT_value(trusted, i)));
   return out;
 }
 

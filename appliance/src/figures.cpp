@@ -24,6 +24,8 @@ const char* name(Alarm alarm) {
       return "shared-contact";
     case Alarm::existence_told:
       return "existence-told";
+    case Alarm::ledger_altered:
+      return "ledger-altered";
   }
   std::abort();
 }
@@ -31,6 +33,11 @@ const char* name(Alarm alarm) {
 void Figures::alarm(Alarm alarm, std::string_view channel) {
   add(alarms_[static_cast<std::size_t>(alarm)]);
   base::log::warn("alarm", {{"kind", name(alarm)}, {"channel", channel}});
+}
+
+void Figures::ledger_altered(std::uint64_t seq) {
+  add(alarms_[static_cast<std::size_t>(Alarm::ledger_altered)]);
+  base::log::error("alarm", {{"kind", name(Alarm::ledger_altered)}, {"seq", seq}});
 }
 
 void Figures::append_to(std::vector<Reading>& out, const sealed_store::Store& store) const {

@@ -15,7 +15,7 @@ namespace sigillo::appliance {
 
 // The parts of the time from a charge to its answer. `anchor` is inside `charge`, and inside most settles.
 enum class Step : std::uint8_t { charge, anchor, evaluate, settle };
-enum class Alarm : std::uint8_t { counters_full, shared_contact, existence_told };
+enum class Alarm : std::uint8_t { counters_full, shared_contact, existence_told, ledger_altered };
 const char* name(Alarm alarm);
 
 class Figures {
@@ -23,6 +23,7 @@ class Figures {
   void outcome(EventOutcome outcome) { add(outcomes_[static_cast<std::size_t>(outcome)]); }
   void limit_reached() { add(limits_); }
   void alarm(Alarm alarm, std::string_view channel = {});  // counted, and a line in the log
+  void ledger_altered(std::uint64_t seq);                  // the same, with the entry
   base::Histogram& step(Step step) { return steps_[static_cast<std::size_t>(step)]; }
   void anchored(std::uint64_t seq) { anchored_.store(seq, std::memory_order_relaxed); }
   void anchor_failed() { add(anchor_failures_); }
@@ -35,7 +36,7 @@ class Figures {
   static void add(Count& count) { count.fetch_add(1, std::memory_order_relaxed); }
 
   std::array<Count, 16> outcomes_{};
-  std::array<Count, 3> alarms_{};
+  std::array<Count, 4> alarms_{};
   std::array<base::Histogram, 4> steps_;
   Count limits_{0}, anchored_{0}, anchor_failures_{0}, unclean_stops_{0};
 };

@@ -34,6 +34,7 @@ base::Task<bool> commit(const Context& context, Changes changes) {
   if (changes.puts.empty() && changes.erases.empty() && changes.events.empty()) co_return true;
   changes.witnessed = false;
   const auto committed = co_await context.store.commit(std::move(changes));
+  co_await context.dispatcher.hop();  // off the store's thread: a sweep goes on to the next record
   if (!committed) base::log::error("housekeeping-failed", committed.error());
   co_return static_cast<bool>(committed);
 }

@@ -38,8 +38,8 @@ std::string file_name(std::uint32_t node, std::uint64_t first, std::uint64_t las
   return "ledger-" + std::to_string(node) + '-' + padded(first) + '-' + padded(last) + ".jsonl";
 }
 
-base::Error altered(std::uint64_t seq) {
-  base::log::error("alarm", {{"kind", "ledger-altered"}, {"seq", seq}});
+base::Error altered(const Context& context, std::uint64_t seq) {
+  context.figures->ledger_altered(seq);
   return {sealed_store::Errc::corrupt,
           "the ledger's past is not what was marked: nothing is signed or let go"};
 }
@@ -134,15 +134,16 @@ base::Result<void> Segments::write(const std::string& path, const Mark& mark, co
   auto hash = base.hash;
   for (auto seq = base.seq; seq < mark.seq;) {
     SIGILLO_TRY(const auto page, context_.store.ledger(seq, std::min<std::uint64_t>(kPage, mark.seq - seq)));
-    if (page.empty()) return altered(seq + 1);
+    if (page.empty()) return altered(context_, seq + 1);
     if (stopped_) return base::Error(sealed_store::Errc::unavailable, "the appliance is being stopped");
     for (const auto& entry : page) {
-      if (entry.seq != ++seq || sealed_store::chain_hash(hash, entry) != entry.hash) return altered(seq);
+      if (entry.seq != ++seq || sealed_store::chain_hash(hash, entry) != entry.hash)
+        return altered(context_, seq);
       hash = entry.hash;
       SIGILLO_CHECK(file.write(entry_json(entry) + '\n'));
     }
   }
-  if (hash != mark.hash) return altered(mark.seq);
+  if (hash != mark.hash) return altered(context_, mark.seq);
   SIGILLO_CHECK(file.write(checkpoint_line(note, key_set(*context_.keys())) + '\n'));
   SIGILLO_CHECK(file.finish());
 

@@ -25,6 +25,8 @@ base::Task<base::Result<base::Digest>> Verifier::mac(SecretRole role, const Id& 
       keys->verifiers.find(stored.key_version == kActiveVersion ? keys->verifier : stored.key_version);
   if (key == keys->verifiers.end())
     co_return base::Error(hsm::Errc::no_such_key, "verifier key of the record");
+  // A charge goes on on the store's own thread, which everybody waits for: no place to stretch a PIN.
+  if (std::max(stored.iterations, iterations_) > 0) co_await dispatcher_.hop();
   base::Bytes prefix(kDomain.begin(), kDomain.end());
   prefix.push_back(static_cast<base::Byte>(role));
   base::append(prefix, owner);

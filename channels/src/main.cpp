@@ -139,6 +139,7 @@ int main(int argc, char** argv) {
   CLI::App app;
   Options options;
   declare(app, options);
+  app.set_version_flag("--version", std::string("sigillo-courier ") + SIGILLO_VERSION);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

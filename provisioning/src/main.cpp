@@ -82,6 +82,7 @@ int run(int argc, char** argv) {
       "Exit codes of every command: 0 good, 1 local error, 2 remote error or sealed; audit, backup and "
       "ceremony verify have more.\n"
       "Secrets are never arguments: they come from files that only their owner can read.");
+  app.set_version_flag("--version", std::string("sigillo ") + SIGILLO_VERSION);
   app.require_subcommand(1);
   app.fallthrough();  // --format may stand after the command
   std::string format = "text";
