@@ -14,6 +14,18 @@ constexpr const char* kAgain = "Nothing was changed. Correct that, and run it ag
 constexpr std::int64_t kDaysMax = 825, kDaysDefault = 397;
 constexpr std::int64_t kOverlapMax = 90 * 86'400, kOverlapDefault = 7 * 86'400;
 constexpr std::size_t kOwnerMax = 64;
+constexpr std::size_t kFormerKeysMax = 1000;  // 32 bytes each, in a record that every change seals anew
+
+// Attack: (1) renew a courier twice, (2) enrol its first key, which somebody may still hold, for another
+// courier. So no key is forgotten. False: there are too many.
+bool take_key(Channel& channel, const base::Digest& key, base::Instant overlap_ends) {
+  if (key == channel.certificate_key) return true;
+  if (channel.former) channel.former_keys.push_back(channel.former->certificate_key);
+  channel.former = {channel.certificate_key, overlap_ends, channel.ca_version};
+  channel.certificate_key = key;
+  std::erase(channel.former_keys, key);  // its own, come back
+  return channel.former_keys.size() <= kFormerKeysMax;
+}
 
 json::object shown(const Channel& channel, base::Instant now) {
   json::object out{{"channel", channel.label()},
@@ -186,10 +198,9 @@ ActionOutcome channels_renew(ActionCall& call) {
     if (!key) return failed(key.error(), "The request is refused", kAgain);
     auto issued = issue_for(work_of(call), who->role, who->name, **key, base::days(*days), now);
     if (!issued) return failed(issued.error(), "The certificate could not be issued", kAgain);
-    if (issued->key != channel->certificate_key) {
-      channel->former = {channel->certificate_key, now + base::seconds(*overlap), channel->ca_version};
-      channel->certificate_key = issued->key;
-    }
+    if (!take_key(*channel, issued->key, now + base::seconds(*overlap)))
+      return refused(channel->label() + " has had too many keys.",
+                     "Nothing was changed. Enrol a channel of another name, and revoke this one.");
     channel->certificate_expires = issued->expires;
     channel->ca_version = issued->ca_version;
     pem = std::move(issued->pem);

@@ -35,6 +35,7 @@ std::string name_of_owner(const std::string& owner) {
 base::Result<std::vector<std::string>> keys_of(const Channel& channel) {
   std::vector<std::string> out{"key:" + base::to_hex(channel.certificate_key)};
   if (channel.former) out.push_back("key:" + base::to_hex(channel.former->certificate_key));
+  for (const auto& key : channel.former_keys) out.push_back("key:" + base::to_hex(key));
   auto jwks = channel.former_delivery;
   if (!channel.delivery_jwk.empty()) jwks.push_back(channel.delivery_jwk);
   for (const auto& jwk : jwks) {
@@ -95,6 +96,7 @@ ChannelRecord to_record(const Channel& channel) {
   if (channel.former)
     out.former = {channel.former->certificate_key, channel.former->until, channel.former->ca_version};
   out.former_delivery = channel.former_delivery;
+  out.former_keys.value = channel.former_keys;
   return out;
 }
 
@@ -116,6 +118,7 @@ std::optional<Channel> from_record(const ChannelRecord& record) {
   if (record.former)
     out.former = {record.former->certificate_key, record.former->until, record.former->ca_version};
   out.former_delivery = record.former_delivery;
+  out.former_keys = record.former_keys.value;
   return out;
 }
 

@@ -98,6 +98,21 @@ def test_a_renewed_channel_is_let_in_by_both_certificates_until_the_overlap_ends
     appliance.channels.pop("portal", None)
 
 
+def test_a_key_of_two_renewals_ago_is_its_channels_and_no_others(appliance, tmp_path):
+    csr, key, certificate = tmp_path / "first.csr", tmp_path / "k.pem", tmp_path / "c.pem"
+    subprocess.run(["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
+                    tmp_path / "first.key", "-out", csr, "-subj", "/CN=x"], check=True, capture_output=True)
+    act(appliance, "enrol", "auditor", "archive", "--owner", "Archive", "--csr", csr, "--certificate", certificate)
+    for number in range(2):
+        act(appliance, "renew", "auditor", "archive", "--new-key", tmp_path / f"{number}.key", "--certificate", tmp_path / f"{number}.pem")
+    code, said = act(appliance, "enrol", "courier-post", "xenia", "--owner", "Xenia S.r.l.", "--csr", csr, "--new-delivery-key",
+                     tmp_path / "x.jwk", "--certificate", tmp_path / "x.pem", check=False)
+    assert code == 1 and said["what"].startswith("Refused"), said
+    assert "courier-post:xenia" not in listed(appliance)
+    act(appliance, "renew", "auditor", "archive", "--csr", csr, "--certificate", tmp_path / "back.pem")
+    assert Connection(appliance, tmp_path / "back.pem", tmp_path / "first.key").whoami()[0] == 200, "its own, come back"
+
+
 @pytest.mark.parametrize("clash", ["owner", "delivery key", "key for two purposes"])
 def test_who_could_open_both_halves_is_refused_whatever_officers_sign(appliance, tmp_path, clash):
     key, certificate, delivery = tmp_path / "x.key", tmp_path / "x.pem", tmp_path / "x.jwk"

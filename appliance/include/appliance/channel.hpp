@@ -51,6 +51,7 @@ struct Channel {
     std::uint16_t ca_version = 1;
   };
   std::optional<Former> former;
+  std::vector<base::Digest> former_keys;  // of certificates before that; good for nothing, and still its own
   // Delivery keys that something may still be sealed to. Nothing new is; they keep belonging to this channel.
   std::vector<std::string> former_delivery;
 

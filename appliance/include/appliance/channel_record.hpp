@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <appliance/appended.hpp>
 #include <base/clock.hpp>
 #include <base/crypto.hpp>
 
@@ -30,10 +31,11 @@ struct ChannelRecord {
   base::Instant certificate_expires{};
   std::optional<FormerKeyRecord> former;
   std::vector<std::string> former_delivery;
+  Appended<std::vector<base::Digest>> former_keys;
   template <class V>
   void fields(V&& v) {
     v(role, status, name, owner, delivery_jwk, certificate_key, ca_version, certificate_expires, former,
-      former_delivery);
+      former_delivery, former_keys);
   }
 };
 
