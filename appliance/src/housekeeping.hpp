@@ -20,6 +20,9 @@
 
 namespace sigillo::appliance {
 
+// The uses of one contact, due by what a list said: erased where that still holds under the contact's turn.
+base::Task<bool> sweep_contact_use(Engine& engine, Id contact);
+
 class Housekeeping {
  public:
   Housekeeping(Engine& engine, TimedAnchor& anchor, const hsm::Token& token, Runs& runs, KeyUses& uses);

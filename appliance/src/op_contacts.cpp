@@ -6,7 +6,6 @@ namespace sigillo::appliance {
 namespace {
 
 constexpr std::size_t kSubjectsPerContact = 5;
-constexpr base::Duration kContactWindow = base::days(30);
 
 std::optional<Registered<std::string>>* registered_of(RegisteredContacts& contacts, Medium medium) {
   switch (medium) {

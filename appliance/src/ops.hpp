@@ -98,6 +98,8 @@ base::Task<base::Result<void>> withdraw(Session& session, Changes& changes,
                                         std::vector<IssuedDelivery> deliveries,
                                         std::optional<Half> half = std::nullopt);
 
+// So long a use of a contact counts towards the alarm.
+inline constexpr base::Duration kContactWindow = base::days(30);
 // A contact that is given for many subjects raises an alarm, an event and a line in the log.
 base::Task<bool> note_contact_use(Session& session, Changes& changes, SubjectIndex subject,
                                   const Contacts& given);

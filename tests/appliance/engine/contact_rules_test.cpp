@@ -1,4 +1,5 @@
 // Contacts and health cards: their counters, the quarantine, and who is told.
+#include "housekeeping.hpp"
 #include "world.hpp"
 
 namespace sigillo::appliance::testing {
@@ -188,6 +189,27 @@ TEST_F(ContactRules, MoreThanFiveSubjectsOnOneMobileRaiseAnAlarm) {
     ASSERT_NE(world.request(citizen).as<PinRequested>(), nullptr);
   }
   EXPECT_EQ(world.count_events(EventKind::shared_contact), 1U);
+}
+
+TEST_F(ContactRules, AUseThatCameWhileOthersFellDueStillCounts) {
+  const auto request = [this](unsigned number) {
+    auto citizen = world.citizen(number);
+    citizen.contacts.mobile = "+393330000000";
+    ASSERT_NE(world.request(citizen).as<PinRequested>(), nullptr);
+  };
+  const auto& context = world.engine().context();
+  const auto contact = *base::sync_wait(context.index_of_contact("+393330000000"));
+  const auto kept = [&] { return context.load<ContactUse>(Table::contact_use, contact)->has_value(); };
+  request(1);
+  world.clock.advance(base::days(30));  // due by the list, and then given for five more
+  for (unsigned i = 2; i <= 6; ++i) request(i);
+  EXPECT_TRUE(base::sync_wait(sweep_contact_use(world.engine(), contact)));
+  EXPECT_TRUE(kept());
+  request(7);
+  EXPECT_EQ(world.count_events(EventKind::shared_contact), 1U);
+  world.clock.advance(base::days(30));
+  EXPECT_TRUE(base::sync_wait(sweep_contact_use(world.engine(), contact)));
+  EXPECT_FALSE(kept());
 }
 
 }  // namespace
