@@ -28,9 +28,9 @@ base::Task<std::variant<Reply, Id>> send_link(Session& session, Changes& changes
   if (!verifier) co_return Reply(outage_of(verifier.error()));
   const base::Instant sent = session.now();
   const base::Instant expires = sent + session.policy().recovery.link_validity;
-  const LinkRecord link{order.subject, order.credential, order.recovery, session.channel().label(),
-                        order.hint,    order.to.medium,  *verifier,      false,
-                        sent,          expires};
+  const LinkRecord link{order.subject, order.credential, order.recovery,    session.channel().label(),
+                        order.hint,    order.to.medium,  *verifier,         false,
+                        sent,          expires,          {order.registered}};
   const base::Secret text(token.characters());
   const Parcel parcel{order.recovery ? MessageKind::recovery_link : MessageKind::revocation_link,
                       std::move(order.to),

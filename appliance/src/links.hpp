@@ -13,6 +13,7 @@ struct LinkOrder {
   Id credential{};
   std::string hint;
   Destination to;
+  bool registered = false;  // of a revocation: that is the registered contact
 };
 // Draws the token, seals it for the courier, puts the link into `changes`; the link's id.
 base::Task<std::variant<Reply, Id>> send_link(Session& session, Changes& changes, LinkOrder order);

@@ -63,8 +63,11 @@ base::Task<Reply> run(Session& session, const Revoke& request) {
     if (made) record.health_card = *made;
   }
   Changes changes;
-  auto to = destination(request.contact.email ? Medium::email : Medium::pec, request.contact);
-  LinkOrder order{false, index, record.credential, request.subject.hint(), std::move(*to)};
+  const bool by_mail = request.contact.email.has_value();
+  const auto& known = by_mail ? record.contacts.email : record.contacts.pec;
+  const bool registered = known && known->value == *(by_mail ? request.contact.email : request.contact.pec);
+  auto to = destination(by_mail ? Medium::email : Medium::pec, request.contact);
+  LinkOrder order{false, index, record.credential, request.subject.hint(), std::move(*to), registered};
   auto sent = co_await send_link(session, changes, std::move(order));
   if (auto* reply = std::get_if<Reply>(&sent))
     co_return co_await session.settle_outage(std::move(evaluated.attempt), GuardValue{}, std::move(*reply));
@@ -89,6 +92,9 @@ base::Task<Reply> run(Session& session, const ConfirmRevocation& request) {
   auto& right = std::get<RightToken>(confirmed);
   auto& [index, turn, record] = right.subject;
   Changes changes;
+  // Attack: (1) have a link sent to an address of one's own, (2) use it: what is registered would count at
+  // once. So the link was used, and confirms where it went, only where that is the registered contact.
+  if (right.link.registered.value) confirm_contact(record.contacts, right.link.medium, right.link.sent);
   auto ended = lifecycle::portal_may_revoke(record, session.now())
                    ? lifecycle::revoke(record, lifecycle::RevokedBy::portal, session.now())
                    : std::variant<Refusal, SubjectRecord>(Refusal::no_credential);

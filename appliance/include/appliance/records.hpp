@@ -59,9 +59,11 @@ struct LinkRecord {  // of a recovery or a revocation
   PinVerifier token;
   bool used = false;
   base::Instant sent{}, expires{};
+  Appended<bool>
+      registered;  // of a revocation, whose link goes to any contact given: it was the registered one
   template <class V>
   void fields(V&& v) {
-    v(subject, credential, recovery, channel, subject_hint, medium, token, used, sent, expires);
+    v(subject, credential, recovery, channel, subject_hint, medium, token, used, sent, expires, registered);
   }
 };
 

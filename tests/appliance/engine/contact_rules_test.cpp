@@ -109,6 +109,31 @@ TEST_F(ContactRules, AHalfThatWasUsedConfirmsWhereItWent) {
   EXPECT_NE(world.recover(citizen, given).as<NotEligible>(), nullptr) << "it matches";
 }
 
+TEST_F(ContactRules, ARevocationsLinkThatWasUsedConfirmsTheRegisteredContactAndNoOther) {
+  for (const bool registered : {true, false}) {
+    auto citizen = world.active(registered ? 1 : 2);
+    Contacts fresh;
+    fresh.email = "fresh@example.it";
+    ASSERT_NE(change(citizen, fresh).as<ContactsNow>(), nullptr);
+    citizen.contacts.email = fresh.email;
+    Contacts to;
+    to.email = registered ? "fresh@example.it" : "elsewhere@example.it";
+    const auto sent = world.call(Role::portal, Revoke{citizen.subject, citizen.card, to, {}, {}});
+    ASSERT_NE(sent.as<LinkSent>(), nullptr) << describe(sent);
+    for (const auto& message : world.collect_all()) {
+      if (message.token.empty()) continue;
+      const auto used = world.call(
+          Role::portal, ConfirmRevocation{message.link, LinkToken::parse(base::view(message.token))});
+      ASSERT_NE(used.as<RevokedNow>(), nullptr);
+    }
+    ASSERT_NE(world.request(citizen).as<PinRequested>(), nullptr);
+    Contacts given{citizen.contacts.mobile, fresh.email, {}, {}, {}};
+    const auto asked = world.recover(citizen, given);
+    EXPECT_EQ(asked.as<NotEligible>() != nullptr, registered) << "it matches; " << describe(asked);
+    EXPECT_EQ(asked.is(Shown::rejected), !registered);
+  }
+}
+
 TEST_F(ContactRules, AHalfConfirmsNoContactThatCameAfterIt) {
   auto citizen = world.provisional(1);
   world.clock.advance(base::days(8));
