@@ -59,8 +59,7 @@ struct LinkRecord {  // of a recovery or a revocation
   PinVerifier token;
   bool used = false;
   base::Instant sent{}, expires{};
-  Appended<bool>
-      registered;  // of a revocation, whose link goes to any contact given: it was the registered one
+  Appended<bool> registered;  // of a revocation, which any contact may be given for: it was that one
   template <class V>
   void fields(V&& v) {
     v(subject, credential, recovery, channel, subject_hint, medium, token, used, sent, expires, registered);

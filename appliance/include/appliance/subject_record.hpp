@@ -9,8 +9,8 @@
 #include <vector>
 
 #include <appliance/appended.hpp>
-#include <appliance/contacts.hpp>
 #include <appliance/record_keys.hpp>
+#include <appliance/registered_contacts.hpp>
 #include <appliance/terms.hpp>
 
 namespace sigillo::appliance {
@@ -83,39 +83,11 @@ struct IssuedDelivery {
   }
 };
 
-template <class T>
-struct Registered {
-  T value{};
-  base::Instant since{};
-  bool confirmed = false;
-  bool counts(base::Instant now, base::Duration quarantine) const {
-    return confirmed || now >= since + quarantine;
-  }
-  template <class V>
-  void fields(V&& v) {
-    v(value, since, confirmed);
-  }
-};
-
-struct StoredAddress : PostalAddress {
-  template <class V>
-  void fields(V&& v) {
-    v(name, street, postcode, city, province, country);
-  }
-};
 struct StoredDate {
   Date date;
   template <class V>
   void fields(V&& v) {
     v(date.year, date.month, date.day);
-  }
-};
-struct RegisteredContacts {
-  std::optional<Registered<std::string>> mobile, email, pec, phone;
-  std::optional<Registered<StoredAddress>> postal;
-  template <class V>
-  void fields(V&& v) {
-    v(mobile, email, pec, phone, postal);
   }
 };
 
