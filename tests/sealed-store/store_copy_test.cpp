@@ -96,6 +96,25 @@ TEST_F(StoreCopyTest, what_changes_meanwhile_is_caught_up) {
   EXPECT_EQ(chain_of(store), "holds");
 }
 
+TEST_F(StoreCopyTest, a_copy_that_is_given_up_leaves_nothing_on_the_disk) {
+  ReopenableStore store(filled(60));
+  const auto copies = [&] {
+    int found = 0;
+    for (const auto& file :
+         std::filesystem::directory_iterator(std::filesystem::path(with.path).parent_path()))
+      found += file.path().string().find(".rekey") == std::string::npos ? 0 : 1;
+    return found;
+  };
+  {
+    auto copy = begin();
+    ASSERT_OK(copy);
+    ASSERT_OK((*copy)->catch_up({}));
+    EXPECT_GT(copies(), 0);
+  }
+  EXPECT_EQ(copies(), 0);
+  ASSERT_OK(put(store, 5, "goes on"));
+}
+
 TEST_F(StoreCopyTest, an_exchange_under_load_refuses_and_loses_nothing) {
   ReopenableStore store(filled(50));
   std::atomic<bool> stop = false;
