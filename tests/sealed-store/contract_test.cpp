@@ -160,8 +160,10 @@ TEST_P(StoreContract, time_in_the_ledger_never_runs_back_whenever_an_entry_was_d
   store_->refund(std::move(*attempt), event(kRefund, 1, 1'000));
   ASSERT_OK(
       base::sync_wait(store_->commit({.events = {event(kChange, 2, 2'000), event(kChange, 3, 9'000)}})));
+  const auto entries = store_->ledger(0, 100);
+  ASSERT_OK(entries);
   std::int64_t last = 0;
-  for (const auto& entry : *store_->ledger(0, 100)) {
+  for (const auto& entry : *entries) {
     EXPECT_GE(entry.event.time.ms, last) << entry.seq;
     last = entry.event.time.ms;
   }
