@@ -77,7 +77,8 @@ def bytes_in(folder):
 def record_format():
     """Changes with what the records, the file and the token look like: an appliance of another shape is filled anew."""
     digest = hashlib.sha256()
-    for name in ("appliance/include/appliance/subject_record.hpp", "appliance/include/appliance/records.hpp",
+    for name in ("appliance/include/appliance/subject_record.hpp", "appliance/include/appliance/registered_contacts.hpp",
+                 "appliance/include/appliance/records.hpp",
                  "sealed-store/src/schema.cpp", "sealed-store/src/database.cpp", "provisioning/src/founding.cpp"):
         digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()[:16]

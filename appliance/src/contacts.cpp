@@ -1,7 +1,6 @@
 #include <appliance/contacts.hpp>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstdlib>
 
@@ -11,12 +10,12 @@
 namespace sigillo::appliance {
 namespace {
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 // Latin-1's letters in UTF-8: U+00C0 to U+00FF, but the two signs among them.
 constexpr unsigned char kLatin1 = 0xc3, kTimes = 0x97, kDivide = 0xb7, kLastCapital = 0x9e;
 
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 bool is_upper(char c) {
   return c >= 'A' && c <= 'Z';
 }
@@ -25,6 +24,12 @@ char lower(char c) {
 }
 bool is_alnum(char c) {
   return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z');
+}
+// 1 to 32 letters, digits and `signs`, not signs alone.
+bool is_word(std::string_view text, std::string_view signs) {
+  return text.size() <= 32 && std::any_of(text.begin(), text.end(), is_alnum) &&
+         std::all_of(text.begin(), text.end(),
+                     [&](char c) { return is_alnum(c) || signs.find(c) != std::string_view::npos; });
 }
 bool all_digits(std::string_view text) {
   return std::all_of(text.begin(), text.end(), is_digit);
@@ -210,16 +215,7 @@ bool valid_postal(const PostalAddress& address) {
 
 bool valid_document(const Document& document) {
   // The channel saw it, and knows what counts as one (DPR 445/2000, art. 1 and 35): here it is a word.
-  const auto in_word = [](char c) { return is_alnum(c) || c == ' ' || c == '-' || c == '_'; };
-  const std::string& type = document.type;
-  if (type.empty() || type.size() > 32 || std::none_of(type.begin(), type.end(), is_alnum) ||
-      !std::all_of(type.begin(), type.end(), in_word))
-    return false;
-  const std::string& number = document.number;
-  if (number.empty() || number.size() > 32 || std::none_of(number.begin(), number.end(), is_alnum))
-    return false;
-  if (!std::all_of(number.begin(), number.end(), [](char c) { return is_alnum(c) || c == ' ' || c == '-'; }))
-    return false;
+  if (!is_word(document.type, " -_") || !is_word(document.number, " -")) return false;
   return !document.sha256 || parse_sha256(*document.sha256) == document.sha256;
 }
 

@@ -195,8 +195,7 @@ base::Task<Reply> run(Session& session, const GetStatus& request) {
     // What was handed over at once left nothing in the outbox, what is made on demand has not left yet, and
     // what became of one is not kept for as long as the credential lives.
     const bool handed = issued.medium == Medium::voice || issued.medium == Medium::counter;
-    const bool made = issued.id != decltype(issued.id){};
-    if (!*delivery && !handed && made) continue;
+    if (!*delivery && !handed && issued.id != Id{}) continue;
     const auto state = *delivery ? seen(**delivery, session.now())
                        : handed  ? DeliveryState::delivered
                                  : DeliveryState::queued;

@@ -19,14 +19,18 @@ StoredEvidence stored(const Session& session, const Evidence& evidence,
           session.now()};
 }
 
+// A portal sees its own conversions and claims, a desk and the back office all.
+template <class Record>
+bool may_see(const Session& session, const Record& record) {
+  return session.role() != Role::portal || record.channel == session.channel().label();
+}
+
 base::Result<std::vector<DeferredClaim>> deferred_claims(const Session& session,
                                                          const SubjectRecord& record) {
   std::vector<DeferredClaim> out;
   for (const auto& id : record.deferred) {
     SIGILLO_TRY(const auto claim, session.context().load<AuthorizationRecord>(Table::authorization, id));
-    const bool seen =
-        session.role() != Role::portal || (claim && claim->channel == session.channel().label());
-    if (claim && seen)
+    if (claim && may_see(session, *claim))
       out.push_back({to_text(id), claim->type, claim->reference, claim->sha256, claim->effective});
   }
   return out;
@@ -50,10 +54,6 @@ base::Task<std::variant<Reply, Open>> open(Session& session, const std::string& 
       session.context().load<ConversionRecord>(Table::conversion, *id);  // as it stands under the turn
   if (!again || !*again) co_return Reply(Outage::store_unavailable);
   co_return Open{*id, std::get<Loaded>(std::move(loaded)), std::move(**again)};
-}
-
-bool may_see(const Session& session, const ConversionRecord& conversion) {
-  return session.role() != Role::portal || conversion.channel == session.channel().label();
 }
 
 bool decided(ConversionState state) {

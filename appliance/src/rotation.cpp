@@ -1,14 +1,11 @@
 #include "rotation.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 
 #include <appliance/assembly.hpp>
 #include <appliance/key_backup.hpp>
 #include <base/log.hpp>
-#include <base/sync.hpp>
+#include <base/pending_file.hpp>
 
 namespace sigillo::appliance {
 namespace {
@@ -150,15 +147,8 @@ base::Result<void> drop_record_key(KeyWork work, std::uint16_t id, base::Instant
 }
 
 bool write_register_copy(const Config& config, const KeyRegister& keys) {
-  const std::string path = config.store.path + ".keys", making = path + ".new";
-  const auto text = encode(keys);
-  const int fd = ::open(making.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) return false;
-  const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  const bool synced = ::fsync(fd) == 0;
-  const bool closed = ::close(fd) == 0;
-  return written && synced && closed && ::rename(making.c_str(), path.c_str()) == 0 &&
-         base::sync_folder(std::filesystem::path(path).parent_path());
+  auto file = base::PendingFile::create(config.store.path + ".keys", true);
+  return file && file->write(encode(keys)) && file->finish();
 }
 
 }  // namespace sigillo::appliance

@@ -431,7 +431,7 @@ class Campaign:
         if rename:
             assert self.books.evaluated() == before, "it went on in files that are not where it opened them"
             true = {name: (aside / name).read_bytes() if (aside / name).exists() else None for name in FILES}
-        elif (self.books.evaluated() > before or self.faults.calls("C_SetAttributeValue") > anchors):
+        elif self.books.evaluated() > before or self.faults.calls("C_SetAttributeValue") > anchors:
             # By what it has in memory, and the anchor with it: the books say whether it was the truth, and no file is it any more.
             self.books.count("went on in exchanged files")
             return self.move_out()

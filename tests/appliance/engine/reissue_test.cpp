@@ -16,6 +16,18 @@ struct Case {
   Kind kind;
 };
 
+Contacts nobodys_contacts() {
+  Contacts out;
+  out.mobile = "+393990000000";
+  out.email = "nobody@example.it";
+  return out;
+}
+auto another_card(const Citizen& citizen) {
+  auto out = citizen.card;
+  out.number = "80380000300099999999";
+  return out;
+}
+
 struct Reissuing : ::testing::TestWithParam<Case> {
   World world{GetParam().disk};
   void SetUp() override {
@@ -188,11 +200,8 @@ TEST_P(Reissuing, WithoutATailOneTryIsLeftAtContactsAndCardsOfKnownAndUnknownAli
   if (GetParam().kind == Kind::one) return;  // these counters are then the tail's own
   const auto known = world.active(1), unknown = world.citizen(2), neighbour = world.active(3);
   restored({});
-  Contacts wrong;
-  wrong.mobile = "+393990000000";
-  wrong.email = "nobody@example.it";
-  auto card = known.card;
-  card.number = "80380000300099999999";
+  const auto wrong = nobodys_contacts();
+  const auto card = another_card(known);
   for (const auto* one : {&known, &unknown}) {
     for (const bool contacts : {true, false}) {
       const auto ask = [&] { return contacts ? world.recover(*one, wrong) : world.revoke(*one, card); };
@@ -214,11 +223,8 @@ TEST_P(Reissuing, WithoutATailAMatchAndABranchEndThatOneTryEachForItsOwnCounter)
   const auto by_match = world.active(1), at_branch = world.active(2), neighbour = world.active(3);
   const auto provisional = world.provisional(4);
   restored({});
-  Contacts wrong;
-  wrong.mobile = "+393990000000";
-  wrong.email = "nobody@example.it";
-  auto card = by_match.card;
-  card.number = "80380000300099999999";
+  const auto wrong = nobodys_contacts();
+  const auto card = another_card(by_match);
   const auto left = [](const Outcome& outcome) {
     return outcome.is(Shown::rejected) ? static_cast<int>(outcome.as<Rejection>()->attempts_remaining) : -1;
   };
