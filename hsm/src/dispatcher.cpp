@@ -16,22 +16,39 @@ namespace {
 
 using std::chrono::steady_clock;
 
+// What a decider goes on with.
+class Made {
+ public:
+  Made() = default;
+  Made(const Made&) = delete;
+  Made& operator=(const Made&) = delete;
+  virtual ~Made() = default;
+  virtual void give() = 0;
+};
+
+class Hop final : public Made {
+ public:
+  explicit Hop(base::Resume<std::monostate> resume) : resume_(resume) {}
+  void give() override { resume_({}); }
+
+ private:
+  const base::Resume<std::monostate> resume_;
+};
+
 enum class JobState : std::uint8_t { pending, done, expired };
 
-// One awaited call. Worker and deadline thread race for it; who moves `state` away from pending resumes the
+// One awaited call. Decider and deadline thread race for it; who moves `state` away from pending resumes the
 // coroutine.
-class Job {
+class Job : public Made {
  public:
   explicit Job(steady_clock::time_point deadline) : deadline_(deadline) {}
-  virtual ~Job() = default;
-  virtual void run() = 0;        // on a worker
+  virtual void call() = 0;       // on a worker
   virtual void give_late() = 0;  // on the deadline thread, once it has claimed the job
   bool pending() const { return state_ == JobState::pending; }
   bool expired() const { return state_ == JobState::expired; }
   steady_clock::time_point deadline() const { return deadline_; }
-  // Of the dispatcher, under its lock: whether a worker has begun it, and has not come back in time.
-  bool started = false;
-  bool stuck = false;
+  std::atomic<bool> in_module{false};
+  bool stuck = false;  // of the dispatcher, under its lock: the module did not come back from it in time
   bool claim(JobState to) {
     JobState expected = JobState::pending;
     return state_.compare_exchange_strong(expected, to);
@@ -44,8 +61,8 @@ class Job {
 
 template <class T>
 void discard(T&) {}  // a Secret wipes itself, a signature is public
-void discard(base::Result<base::Digest>& late) {
-  if (late) base::wipe(*late);
+void discard(base::Result<base::Digest>& result) {
+  if (result) base::wipe(*result);
 }
 
 template <class T, class Call>
@@ -54,9 +71,13 @@ class CallJob final : public Job {
   CallJob(steady_clock::time_point deadline, Call call, T when_late, base::Resume<T> resume)
       : Job(deadline), call_(std::move(call)), when_late_(std::move(when_late)), resume_(resume) {}
 
-  void run() override {
-    // Before the result is handed over the inputs go: the job itself stays until its deadline's turn.
-    T result = std::exchange(call_, std::nullopt).value()();
+  // Inputs and result go as soon as they can: the job itself stays until its deadline's turn.
+  void call() override { result_.emplace(std::exchange(call_, std::nullopt).value()()); }
+
+  void give() override {
+    T result = std::move(*result_);
+    discard(*result_);
+    result_.reset();
     if (claim(JobState::done)) {
       resume_(std::move(result));
     } else {
@@ -70,6 +91,7 @@ class CallJob final : public Job {
 
  private:
   std::optional<Call> call_;
+  std::optional<T> result_;
   T when_late_;
   const base::Resume<T> resume_;
 };
@@ -83,8 +105,10 @@ base::Error late() {
 class Dispatcher::Impl {
  public:
   Impl(Token& token, DispatcherOptions options) : token_(token), options_(options) {
-    workers_left_ = std::max<std::size_t>(options.workers, 1);
-    for (std::size_t i = 0; i < workers_left_; ++i) threads_.emplace_back([this] { work(); });
+    workers_left_ = options_.workers = std::max<std::size_t>(options_.workers, 1);
+    for (std::size_t i = 0; i < options_.workers; ++i) workers_.emplace_back([this] { work(); });
+    for (std::size_t i = 0; i < std::max<std::size_t>(options_.deciders, 1); ++i)
+      deciders_.emplace_back([this] { decide(); });
     deadlines_ = std::thread([this] { watch_deadlines(); });
   }
 
@@ -94,13 +118,20 @@ class Dispatcher::Impl {
       stopping_ = true;
     }
     queued_.notify_all();
-    for (auto& thread : threads_) thread.join();
+    for (auto& thread : workers_) thread.join();
+    // Every call has come back by now, and a decider is there for whoever hops until nobody expires any more.
     {
       const std::lock_guard lock(mutex_);
       finished_ = true;
     }
     finish_.notify_all();
     deadlines_.join();
+    {
+      const std::lock_guard lock(made_mutex_);
+      all_made_ = true;
+    }
+    some_made_.notify_all();
+    for (auto& thread : deciders_) thread.join();
   }
 
   // Queues a call of the token, counted and judged; `call` gives a Result.
@@ -114,25 +145,11 @@ class Dispatcher::Impl {
       judge(result ? nullptr : &result.error());
       return result;
     };
-    enqueue<base::Result<T>>(std::move(judged), late(), resume, options_.queue_max,
-                             base::Error(Errc::unavailable, "the HSM's queue is full"));
+    enqueue<base::Result<T>>(std::move(judged), resume);
   }
 
-  void submit_hop(base::Resume<bool> resume) {
-    // Not bounded: whoever hops was admitted before, and has a charge in the ledger to settle. With every
-    // worker lost in the module, the deadline thread, which never enters it, stands in.
-    {
-      const std::lock_guard lock(mutex_);
-      if (all_stuck()) {
-        const auto job = [] { return true; };
-        errands_.push_back(std::make_shared<CallJob<bool, decltype(job)>>(steady_clock::time_point::max(),
-                                                                          job, false, resume));
-        finish_.notify_one();
-        return;
-      }
-    }
-    enqueue<bool>([] { return true; }, false, resume, SIZE_MAX, false);
-  }
+  // Not bounded: whoever hops was admitted before, and has a charge in the ledger to settle.
+  void submit_hop(base::Resume<std::monostate> resume) { hand_over(std::make_shared<Hop>(resume)); }
 
   bool healthy() const {
     if (!healthy_ || token_.state() != TokenState::up) return false;
@@ -142,7 +159,7 @@ class Dispatcher::Impl {
   std::uint64_t calls() const { return calls_; }
   Load load() const {
     const std::lock_guard lock(mutex_);
-    return {std::max<std::size_t>(options_.workers, 1), stuck_, queue_.size()};
+    return {options_.workers, stuck_, queue_.size()};
   }
   const std::array<base::Histogram, 3>& times() const { return times_; }
 
@@ -150,15 +167,15 @@ class Dispatcher::Impl {
   // Once the job is queued its coroutine may run, and end, on another thread: nothing of the caller's is
   // touched after.
   template <class T, class Call>
-  void enqueue(Call call, T when_late, base::Resume<T> resume, std::size_t queue_max, T when_full) {
+  void enqueue(Call call, base::Resume<T> resume) {
     const auto deadline = steady_clock::now() + std::chrono::milliseconds(options_.deadline.ms);
-    auto job = std::make_shared<CallJob<T, Call>>(deadline, std::move(call), std::move(when_late), resume);
+    auto job = std::make_shared<CallJob<T, Call>>(deadline, std::move(call), late(), resume);
     {
       const std::lock_guard lock(mutex_);
       // 1. the module hangs in every worker; 2. each new call would wait for its whole deadline, to learn
       // what is known already. So it fails at once, until a worker has come back.
-      const bool possible = workers_left_ > 0 && (queue_max == SIZE_MAX || !all_stuck());
-      if (queue_.size() < queue_max && possible) {
+      const bool possible = workers_left_ > 0 && !all_stuck();
+      if (queue_.size() < options_.queue_max && possible) {
         while (!waiting_.empty() && !waiting_.front()->pending()) waiting_.pop_front();
         waiting_.push_back(job);
         queue_.push_back(std::move(job));
@@ -168,37 +185,69 @@ class Dispatcher::Impl {
       queued_.notify_one();
       return;
     }
-    resume(std::move(when_full));
+    resume(base::Error(Errc::unavailable, "the HSM's queue is full"));
   }
 
   void work() {
-    base::name_thread("hsm-worker");
+    if (options_.workers > 1)
+      base::name_foremost_thread("hsm-worker");
+    else
+      base::name_thread("hsm-worker");
     std::unique_lock lock(mutex_);
     for (;;) {
       queued_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
       if (queue_.empty()) break;
       auto job = std::move(queue_.front());
       queue_.pop_front();
-      job->started = true;
       lock.unlock();
-      if (job->pending()) job->run();
-      if (job->expired()) {  // no other one can have been found stuck
-        lock.lock();
-        if (job->stuck) --stuck_;
-        lock.unlock();
-      }
-      job.reset();
+      make(std::move(job));
       lock.lock();
     }
     --workers_left_;
   }
 
-  bool all_stuck() const { return stuck_ >= std::max<std::size_t>(options_.workers, 1); }
+  void make(std::shared_ptr<Job> job) {
+    // In this order: who finds it expired afterwards finds it in the module too, or it was never begun.
+    job->in_module = true;
+    const bool in_time = job->pending();
+    if (in_time) job->call();
+    job->in_module = false;
+    if (job->expired()) {
+      const std::lock_guard lock(mutex_);
+      if (job->stuck) --stuck_;
+    }
+    if (in_time) hand_over(std::move(job));
+  }
+
+  void hand_over(std::shared_ptr<Made> made) {
+    {
+      const std::lock_guard lock(made_mutex_);
+      made_.push_back(std::move(made));
+    }
+    some_made_.notify_one();
+  }
+
+  void decide() {
+    base::name_thread("decider");
+    std::unique_lock lock(made_mutex_);
+    for (;;) {
+      some_made_.wait(lock, [&] { return all_made_ || !made_.empty(); });
+      if (made_.empty()) return;
+      auto made = std::move(made_.front());
+      made_.pop_front();
+      lock.unlock();
+      made->give();
+      made.reset();
+      lock.lock();
+    }
+  }
+
+  bool all_stuck() const { return stuck_ >= options_.workers; }
 
   // Under the lock. An expiry in the queue says that there is much to do, one in the module that it is away.
   bool expire(Job& job) {
     if (!job.claim(JobState::expired)) return false;
-    if (job.started) {
+    if (job.in_module) {
       job.stuck = true;
       ++stuck_;
       healthy_ = false;
@@ -212,15 +261,6 @@ class Dispatcher::Impl {
     base::name_thread("hsm-deadlines");
     std::unique_lock lock(mutex_);
     while (!finished_) {
-      if (!errands_.empty()) {
-        auto errand = std::move(errands_.front());
-        errands_.pop_front();
-        lock.unlock();
-        errand->run();
-        errand.reset();
-        lock.lock();
-        continue;
-      }
       while (!waiting_.empty() && !waiting_.front()->pending()) waiting_.pop_front();
       const auto now = steady_clock::now();
       if (waiting_.empty() || waiting_.front()->deadline() > now) {
@@ -261,7 +301,7 @@ class Dispatcher::Impl {
   }
 
   Token& token_;
-  const DispatcherOptions options_;
+  DispatcherOptions options_;
   std::atomic<bool> healthy_{true};
   std::atomic<std::uint64_t> calls_{0};
   std::array<base::Histogram, 3> times_;
@@ -271,12 +311,18 @@ class Dispatcher::Impl {
   std::condition_variable finish_;
   std::deque<std::shared_ptr<Job>> queue_;    // for the workers
   std::deque<std::shared_ptr<Job>> waiting_;  // for the deadline thread, by deadline
-  std::deque<std::shared_ptr<Job>> errands_;  // hops that no worker is left for
   std::size_t stuck_ = 0;                     // workers whose call has passed its deadline and not returned
   bool stopping_ = false;
   bool finished_ = false;
   std::size_t workers_left_ = 0;
-  std::vector<std::thread> threads_;
+
+  std::mutex made_mutex_;  // never taken together with the other
+  std::condition_variable some_made_;
+  std::deque<std::shared_ptr<Made>> made_;  // for the deciders
+  bool all_made_ = false;
+
+  std::vector<std::thread> workers_;
+  std::vector<std::thread> deciders_;
   std::thread deadlines_;
 };
 
@@ -317,9 +363,9 @@ base::Task<base::Result<base::Secret>> Dispatcher::random(std::size_t bytes) {
   co_return co_await base::suspend<base::Result<base::Secret>>(begin);
 }
 
-base::Task<bool> Dispatcher::hop() {
-  auto begin = [impl = impl_.get()](base::Resume<bool> resume) { impl->submit_hop(resume); };
-  co_return co_await base::suspend<bool>(begin);
+base::Task<std::monostate> Dispatcher::hop() {
+  auto begin = [impl = impl_.get()](base::Resume<std::monostate> resume) { impl->submit_hop(resume); };
+  co_return co_await base::suspend<std::monostate>(begin);
 }
 
 bool Dispatcher::healthy() const {

@@ -8,9 +8,9 @@ namespace {
 
 // Beside the workers': the store's witness, and the housekeeping that looks for another copy.
 constexpr std::size_t kOwnSessions = 2;
-// Workers beyond the calls at once: while one reads and decides, another's call takes its place in the
+// Workers beyond the calls at once: while one is on its way back, another's call takes its place in the
 // device.
-constexpr std::size_t kDeciding = 2;
+constexpr std::size_t kOnTheWay = 2;
 
 constexpr auto kProfiles = std::to_array<ModuleProfile>({
     {.name = "network",
@@ -93,7 +93,7 @@ std::size_t workers_of(const ModuleProfile& profile, std::size_t calls, std::siz
   const std::size_t wanted = calls > 0 ? calls : profile.calls;
   const std::size_t room = parallelism > kOwnSessions ? parallelism - kOwnSessions : 1;
   const std::size_t at_once = std::min(wanted, room);
-  return at_once + std::min(at_once / 4, kDeciding);
+  return at_once + std::min(at_once / 4, kOnTheWay);
 }
 
 }  // namespace sigillo::hsm

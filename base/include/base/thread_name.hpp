@@ -18,4 +18,12 @@ inline void name_background_thread(const char* name) {
   static_cast<void>(::setpriority(PRIO_PROCESS, 0, 10));  // Linux: of the calling thread alone
 }
 
+// One whose few microseconds keep something dear waiting, such as a session of a network HSM: it comes first
+// where this process may say so (root, CAP_SYS_NICE, RLIMIT_NICE), and in turn like all others where it may
+// not.
+inline void name_foremost_thread(const char* name) {
+  name_thread(name);
+  static_cast<void>(::setpriority(PRIO_PROCESS, 0, -10));
+}
+
 }  // namespace sigillo::base

@@ -1,14 +1,16 @@
-// Dispatcher: the HSM's own workers. A coroutine awaits a call on the Token with a deadline; as many calls
-// run in parallel as the token has sessions. When a call does not come back in time the coroutine goes on
-// with Errc::deadline, and whatever the module returns later is destroyed (a Digest or Secret is wiped)
-// without being looked at. The coroutine goes on on the worker that made the call: what follows must be short
-// and must not block on disk for long. Thread rule: any thread. Owned by the composition; it outlives every
-// coroutine that awaits it.
+// Dispatcher: the way into the HSM and back. A coroutine awaits a call on the Token with a deadline: a worker
+// makes it, as many in parallel as the token has sessions, and the coroutine goes on on a decider. The two
+// are threads of their own, so that the next call is in the module while somebody reads, opens and decides on
+// what the last one gave, and so that each has its own code in its core's caches. When a call does not come
+// back in time the coroutine goes on with Errc::deadline, and whatever the module returns later is destroyed
+// (a Digest or Secret is wiped) without being looked at. What follows a call must be short and must not block
+// on disk for long. Thread rule: any thread. Owned by the composition; it outlives every coroutine that
+// awaits it.
 #pragma once
 
 #include <array>
-#include <functional>
 #include <memory>
+#include <variant>
 
 #include <base/clock.hpp>
 #include <base/histogram.hpp>
@@ -18,7 +20,8 @@
 namespace sigillo::hsm {
 
 struct DispatcherOptions {
-  std::size_t workers = 1;  // one for a module that scales negatively (SoftHSM2), sessions for a network HSM
+  std::size_t workers = 1;   // one for a module that scales negatively (SoftHSM2), sessions for a network HSM
+  std::size_t deciders = 1;  // half of the cores; one keeps the order of the calls
   base::Duration deadline = base::seconds(5);
   std::size_t queue_max = 10'000;  // beyond it a call is refused at once with Errc::unavailable: overload
 };
@@ -35,9 +38,9 @@ class Dispatcher {
   base::Task<base::Result<base::Bytes>> sign(KeyRef key, base::Digest digest);
   base::Task<base::Result<base::Secret>> random(std::size_t bytes);
 
-  // Goes on on a worker, without touching the token: the way back from the store's writer to a thread that
-  // may work.
-  base::Task<bool> hop();
+  // Goes on on a decider, without touching the token: the way back from the store's writer to a thread that
+  // may work. It never enters the module, so it goes on where every worker is lost there.
+  base::Task<std::monostate> hop();
 
   // For health: the token is there, the last call succeeded, and not every worker waits for one that does not
   // come back (then calls are refused at once). A full queue is overload, and no fault of the HSM's.
