@@ -42,10 +42,9 @@ std::optional<ActionFailure> note(ActionCall& call, EventKind kind, std::string 
   return failed(committed.error(), "It is done, and could not be noted in the ledger", kAgain);
 }
 
-// A checkpoint of the head as it is, signed by the ledger key of this set.
-base::Result<std::string> checkpoint_by(ActionCall& call, const Keys& keys) {
-  const auto& context = call.context();
-  const std::string text = checkpoint_text(context.config.audit.issuer, context.store.head());
+// A checkpoint of this head, signed by the ledger key of this set.
+base::Result<std::string> checkpoint_by(ActionCall& call, const Keys& keys, const sealed_store::Head& head) {
+  const std::string text = checkpoint_text(call.context().config.audit.issuer, head);
   SIGILLO_TRY(const auto signature, call.parts().token->sign(keys.ledger, base::sha256({base::view(text)})));
   return signed_note(text, keys.ledger_public(), signature);
 }
@@ -56,11 +55,12 @@ ActionOutcome rotate_ledger(ActionCall& call, const KeyEntry& next, const std::s
   const auto before = call.context().keys();
   const auto now = call.context().now();
   if (auto failure = note(call, EventKind::key_rotated, reference)) return std::move(*failure);
-  const auto closing = checkpoint_by(call, *before);
+  const auto head = call.context().store.head();  // entries of others come while the two are signed
+  const auto closing = checkpoint_by(call, *before, head);
   if (!closing) return failed(closing.error(), "The old ledger key did not sign its last checkpoint", kAgain);
   const auto done = switch_to(work_of(call), next, now);
   if (!done) return failed(done.error(), "The new ledger key could not be put into use", kAgain);
-  const auto opening = checkpoint_by(call, *call.context().keys());
+  const auto opening = checkpoint_by(call, *call.context().keys(), head);
   if (!opening)
     return failed(opening.error(), "The new ledger key did not sign its first checkpoint", kAgain);
   auto out = shown(*call.parts().registered.find(next.id()));
