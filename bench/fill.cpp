@@ -117,7 +117,7 @@ base::Task<bool> make_person(const Context& context, const Plan& plan, std::uint
   co_return true;
 }
 
-// `work(i)` for every i below `count`, kFlows of them at the same time, on the HSM's workers.
+// `work(i)` for every i below `count`, kFlows of them at the same time, on the deciders.
 template <class Work>
 class Flows {
  public:

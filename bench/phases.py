@@ -12,7 +12,7 @@ ANSWERS = 'sigillo_request_seconds_count{route="POST /v1/verifications"}'
 STEPS = ("charge", "anchor", "evaluate", "settle")
 # What a thread does, by its name.
 THREADS = {
-    "io": "I/O: TLS, HTTP, JSON", "hsm-worker": "HSM's worker: two HMACs, reading, opening, deciding, sealing",
+    "io": "I/O: TLS, HTTP, JSON", "hsm-worker": "HSM's worker: two HMACs", "decider": "decider: reading, opening, deciding, sealing",
     "store-writer": "writer: two ledger entries, the row, their commit",
     "store-witness": "witness: hands heads to the anchor, answers after it", "anchor": "anchor: the head written into the token",
     "store-ahead": "buckets checked ahead of their first use", "hsm-deadlines": "deadlines of HSM calls", "housekeeping": "housekeeping",

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include <base/cores.hpp>
 #include <base/log.hpp>
 #include <base/thread_name.hpp>
 
@@ -179,10 +180,8 @@ void Server::start() {
                  ended);
   asio::co_spawn(parts.monitor->get_executor(), accept_monitors(parts.core, parts.io, *parts.monitor), ended);
   asio::co_spawn(parts.io, sweep(parts.core), ended);
-  // One for two cores: the HSM's worker, the writer and the anchor want the rest, and two loops on two cores
-  // wake each other more than they share.
   const unsigned wanted = parts.core.options.io_threads;
-  const unsigned count = wanted != 0 ? wanted : std::max(1U, std::thread::hardware_concurrency() / 2);
+  const unsigned count = wanted != 0 ? wanted : base::half_of_the_cores();
   const auto serve = [&parts] {
     base::name_thread("io");
     parts.io.run();

@@ -1,7 +1,7 @@
 // OutboxSweep: a sealed text that no courier fetched in its time, or that none could deliver, is erased; its
 // outcome is kept a while for status. It goes through the queue of one medium once, a part at a time, and
 // begins anew when something it passed has expired: a courier that is away leaves a queue of any length. It
-// reads on its caller's thread, for the HSM's worker has requests waiting. Thread rule: the housekeeping's.
+// reads on its caller's thread, for the deciders have requests waiting. Thread rule: the housekeeping's.
 #pragma once
 
 #include "context.hpp"

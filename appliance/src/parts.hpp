@@ -1,7 +1,7 @@
 // Assembly::Parts: what an opened appliance is put together from, for the assembly itself and for officers'
 // actions, which change what is in it (keys, channels) while it serves. In the order of building; destruction
 // is the reverse: housekeeping stops, calls end, the store closes with its last anchor, the HSM's workers
-// join, the token logs out. Thread rule: each member by its own.
+// and the deciders join, the token logs out. Thread rule: each member by its own.
 #pragma once
 
 #include <memory>

@@ -1,6 +1,6 @@
 // SubjectQueue: everything that reads and then writes a subject passes here, one at a time and in order of
 // arrival, so that N parallel right PINs all verify and N parallel wrong ones are N charges. Different
-// subjects do not meet. The next waiter goes on on an HSM worker, never inside the one that released it.
+// subjects do not meet. The next waiter goes on on a decider, never inside the one that released it.
 // Thread rule: any thread; it outlives every Turn.
 #pragma once
 
@@ -75,7 +75,7 @@ class SubjectQueue {
         entry->second.pop_front();
       }
     }
-    // The waiter's first act is a hop() to a worker, so this returns at once.
+    // The waiter's first act is a hop() to a decider, so this returns at once.
     if (next) (*next)(true);
   }
 

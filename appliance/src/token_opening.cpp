@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <thread>
 
 #include <appliance/assembly.hpp>
 #include <base/crypto.hpp>
@@ -41,7 +40,6 @@ hsm::TokenOptions token_options(const HsmConfig& config) {
 hsm::DispatcherOptions dispatcher_options(const HsmConfig& config, const hsm::Token& token) {
   hsm::DispatcherOptions options;
   options.workers = hsm::workers_of(profile_of(config), config.sessions, token.parallelism());
-  options.deciders = std::max(std::thread::hardware_concurrency() / 2, 1U);
   options.deadline = config.deadline;
   return options;
 }

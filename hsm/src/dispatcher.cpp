@@ -19,9 +19,6 @@ using std::chrono::steady_clock;
 // What a decider goes on with.
 class Made {
  public:
-  Made() = default;
-  Made(const Made&) = delete;
-  Made& operator=(const Made&) = delete;
   virtual ~Made() = default;
   virtual void give() = 0;
 };
@@ -68,8 +65,8 @@ void discard(base::Result<base::Digest>& result) {
 template <class T, class Call>
 class CallJob final : public Job {
  public:
-  CallJob(steady_clock::time_point deadline, Call call, T when_late, base::Resume<T> resume)
-      : Job(deadline), call_(std::move(call)), when_late_(std::move(when_late)), resume_(resume) {}
+  CallJob(steady_clock::time_point deadline, Call call, base::Resume<T> resume)
+      : Job(deadline), call_(std::move(call)), resume_(resume) {}
 
   // Inputs and result go as soon as they can: the job itself stays until its deadline's turn.
   void call() override { result_.emplace(std::exchange(call_, std::nullopt).value()()); }
@@ -87,28 +84,28 @@ class CallJob final : public Job {
     }
   }
 
-  void give_late() override { resume_(std::move(when_late_)); }
+  void give_late() override { resume_(base::Error(Errc::deadline, "the HSM did not answer in time")); }
 
  private:
   std::optional<Call> call_;
   std::optional<T> result_;
-  T when_late_;
   const base::Resume<T> resume_;
 };
 
-base::Error late() {
-  return {Errc::deadline, "the HSM did not answer in time"};
+DispatcherOptions at_least_one_of_each(DispatcherOptions options) {
+  options.workers = std::max<std::size_t>(options.workers, 1);
+  options.deciders = std::max<std::size_t>(options.deciders, 1);
+  return options;
 }
 
 }  // namespace
 
 class Dispatcher::Impl {
  public:
-  Impl(Token& token, DispatcherOptions options) : token_(token), options_(options) {
-    workers_left_ = options_.workers = std::max<std::size_t>(options_.workers, 1);
+  Impl(Token& token, DispatcherOptions options)
+      : token_(token), options_(at_least_one_of_each(options)), workers_left_(options_.workers) {
     for (std::size_t i = 0; i < options_.workers; ++i) workers_.emplace_back([this] { work(); });
-    for (std::size_t i = 0; i < std::max<std::size_t>(options_.deciders, 1); ++i)
-      deciders_.emplace_back([this] { decide(); });
+    for (std::size_t i = 0; i < options_.deciders; ++i) deciders_.emplace_back([this] { decide(); });
     deadlines_ = std::thread([this] { watch_deadlines(); });
   }
 
@@ -169,7 +166,7 @@ class Dispatcher::Impl {
   template <class T, class Call>
   void enqueue(Call call, base::Resume<T> resume) {
     const auto deadline = steady_clock::now() + std::chrono::milliseconds(options_.deadline.ms);
-    auto job = std::make_shared<CallJob<T, Call>>(deadline, std::move(call), late(), resume);
+    auto job = std::make_shared<CallJob<T, Call>>(deadline, std::move(call), resume);
     {
       const std::lock_guard lock(mutex_);
       // 1. the module hangs in every worker; 2. each new call would wait for its whole deadline, to learn
@@ -301,7 +298,7 @@ class Dispatcher::Impl {
   }
 
   Token& token_;
-  DispatcherOptions options_;
+  const DispatcherOptions options_;
   std::atomic<bool> healthy_{true};
   std::atomic<std::uint64_t> calls_{0};
   std::array<base::Histogram, 3> times_;
@@ -314,7 +311,7 @@ class Dispatcher::Impl {
   std::size_t stuck_ = 0;                     // workers whose call has passed its deadline and not returned
   bool stopping_ = false;
   bool finished_ = false;
-  std::size_t workers_left_ = 0;
+  std::size_t workers_left_;
 
   std::mutex made_mutex_;  // never taken together with the other
   std::condition_variable some_made_;

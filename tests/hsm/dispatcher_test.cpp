@@ -63,7 +63,7 @@ base::Task<std::thread::id> thread_after_hop(Dispatcher& dispatcher) {
 }
 
 TEST_F(DispatcherTest, ACoroutineGoesOnOnADecider) {
-  Dispatcher dispatcher(token_, {});
+  Dispatcher dispatcher(token_, {.deciders = 1});
   const auto first = sync_wait(thread_after_hop(dispatcher));
   EXPECT_NE(first, std::this_thread::get_id());
   EXPECT_EQ(first, sync_wait(thread_after_hop(dispatcher))) << "there is one decider";
@@ -136,7 +136,7 @@ TEST_F(DispatcherTest, BeyondTheQueuesBoundACallIsRefusedAtOnce) {
 }
 
 TEST_F(DispatcherTest, OneWorkerAndOneDeciderKeepTheOrder) {
-  Dispatcher dispatcher(token_, {.workers = 1});
+  Dispatcher dispatcher(token_, {.workers = 1, .deciders = 1});
   token_.hang(Call::random);
   auto gate = launch(dispatcher.random(1));
   token_.await_hanging(1);

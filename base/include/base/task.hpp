@@ -1,5 +1,5 @@
 // Task<T>: a coroutine that is awaited once and gives a T. It is lazy, and it has no thread of its own: it
-// goes on on whichever thread resumes what it waited for (an HSM worker, the store's writer). So a flow of a
+// goes on on whichever thread resumes what it waited for (a decider, the store's writer). So a flow of a
 // dozen waits reads from top to bottom, and no thread is held while the disk or the HSM works.
 //   Task<Result<int>> f() { SIGILLO_CO_TRY(auto x, co_await g()); co_return x + 1; }
 // Thread rule: one owner; a Task is started once, by co_await, start() or sync_wait().

@@ -13,6 +13,7 @@
 #include <variant>
 
 #include <base/clock.hpp>
+#include <base/cores.hpp>
 #include <base/histogram.hpp>
 #include <base/task.hpp>
 #include <hsm/token.hpp>
@@ -20,8 +21,8 @@
 namespace sigillo::hsm {
 
 struct DispatcherOptions {
-  std::size_t workers = 1;   // one for a module that scales negatively (SoftHSM2), sessions for a network HSM
-  std::size_t deciders = 1;  // half of the cores; one keeps the order of the calls
+  std::size_t workers = 1;  // one for a module that scales negatively (SoftHSM2), sessions for a network HSM
+  std::size_t deciders = base::half_of_the_cores();  // with one worker, one keeps the order of the calls
   base::Duration deadline = base::seconds(5);
   std::size_t queue_max = 10'000;  // beyond it a call is refused at once with Errc::unavailable: overload
 };

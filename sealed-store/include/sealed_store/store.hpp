@@ -5,7 +5,7 @@
 // contract suite runs on both. The shape fits a second engine with synchronous replication: every conditional
 // is one compare-and-set, commits take batches. Thread rule: any thread. Reads block shortly on the calling
 // thread; commits are awaited, and the coroutine goes on on the store's own writer or witness thread: hop()
-// to a worker before doing work.
+// to a decider before doing work.
 #pragma once
 
 #include <optional>
