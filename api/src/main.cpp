@@ -18,6 +18,13 @@
 #include "sandbox.hpp"
 #include "startup.hpp"
 
+// Options of jemalloc, which looks for this name (jemalloc(3), TUNING); where it is not linked, nobody reads
+// it. An arena for a core, not for a thread: what the worker and the deciders allocate others free, and it
+// goes back to the arena that it came from. With one for each thread that arena takes new pages meanwhile, a
+// page fault a verification.
+extern "C" const char* malloc_conf;
+const char* malloc_conf = "percpu_arena:percpu";  // NOLINT(misc-use-internal-linkage)
+
 namespace {
 
 using namespace sigillo;
