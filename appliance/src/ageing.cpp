@@ -19,19 +19,28 @@ std::optional<guard::Limits> limits_of(const sealed_store::GuardKey& key, const 
   return std::nullopt;
 }
 
+std::size_t place_of(const sealed_store::GuardKey& key) {
+  return std::size_t{key.counter} - static_cast<std::size_t>(guard::Counter::pin);
+}
+
 }  // namespace
 
 base::Task<bool> Ageing::step() {
   int ended = 0;
   for (int i = 0; i < kBlocks && ended < kEndedMax; ++i) {
+    Figures::Locked locked{};  // kept once the whole block was gone through
     for (const auto& [key, value] : context_.store.guards_of(block_)) {
       const auto limits = limits_of(key, context_.policy());
-      if (!limits || guard::aged(value, *limits, context_.now()) == value) continue;
+      if (!limits) continue;
+      const auto now = context_.now();
+      if (guard::look(value, *limits, now).locked) ++locked[place_of(key)];
+      if (guard::aged(value, *limits, now) == value) continue;
       const bool done = co_await end(key);
       if (!done) co_return false;
       ++ended;
     }
-    ++block_;
+    for (std::size_t k = 0; k < locked.size(); ++k) locked_[k] += locked[k];
+    if (++block_ == 0) context_.figures->locked(std::exchange(locked_, {}));
   }
   co_return true;
 }

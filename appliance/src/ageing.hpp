@@ -1,6 +1,7 @@
 // Ageing: counters that the rules let end with time leave memory, for subjects that exist and for those that
-// do not, by the same look. It decides nothing: guard::aged() is what every reader sees anyway, whether a row
-// is still there or not. Thread rule: the housekeeping's.
+// do not, by the same look, which also counts those that are at their limit. It decides nothing:
+// guard::aged() is what every reader sees anyway, whether a row is still there or not. Thread rule: the
+// housekeeping's.
 #pragma once
 
 #include "context.hpp"
@@ -19,7 +20,8 @@ class Ageing {
   base::Task<bool> end(sealed_store::GuardKey key);
 
   const Context& context_;
-  std::uint16_t block_ = 0;  // the next to look at; after the last comes the first
+  std::uint16_t block_ = 0;   // the next to look at; after the last comes the first
+  Figures::Locked locked_{};  // in the blocks before it
 };
 
 }  // namespace sigillo::appliance

@@ -148,6 +148,10 @@ std::vector<Reading> Engine::readings() const {
   gauged("sigillo_record_key_uses", "How often the record key has sealed; 4294967296 is the end of it",
          context_.keys()->sealer->uses());
   gauged("sigillo_hsm_queue", "Calls that wait for a worker", load.queued);
+  gauged("sigillo_hsm_undecided", "Calls that came back and wait for a decider, hops included",
+         load.undecided);
+  out.push_back({"sigillo_hsm_logins_total", "Logins into the token, the first included", counter, "", "",
+                 static_cast<double>(context_.dispatcher.logins())});
   const std::lock_guard lock(mutex_);
   gauged("sigillo_calls_in_flight", "Operations begun and not answered, background work included",
          in_flight_);

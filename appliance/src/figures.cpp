@@ -40,6 +40,11 @@ void Figures::ledger_altered(std::uint64_t seq) {
   base::log::error("alarm", {{"kind", name(Alarm::ledger_altered)}, {"seq", seq}});
 }
 
+void Figures::locked(const Locked& counted) {
+  for (std::size_t i = 0; i < counted.size(); ++i) locked_[i] = counted[i];
+  looked_at_ = true;
+}
+
 void Figures::append_to(std::vector<Reading>& out, const sealed_store::Store& store) const {
   using enum Reading::Kind;
   for (std::size_t i = 1; i < outcomes_.size(); ++i) {
@@ -72,6 +77,10 @@ void Figures::append_to(std::vector<Reading>& out, const sealed_store::Store& st
                  gauge, "", "", static_cast<double>(unclean_stops_.load())});
   out.push_back({"sigillo_counters", "Counters that are not zero, of all subjects together", gauge, "", "",
                  static_cast<double>(store.guards())});
+  for (std::size_t i = 0; looked_at_ && i < locked_.size(); ++i) {
+    out.push_back({"sigillo_counters_locked", "Counters at their limit when they were last looked at", gauge,
+                   "counter", kLockable[i], static_cast<double>(locked_[i].load())});
+  }
   out.push_back({"sigillo_store_stale", "Buckets of records and parts of queues found older than they were",
                  gauge, "", "", static_cast<double>(store.stale())});
   out.push_back({"sigillo_store_trouble", "1 while the ledger cannot be written or anchored", gauge, "", "",

@@ -27,6 +27,10 @@ class Figures {
   base::Histogram& step(Step step) { return steps_[static_cast<std::size_t>(step)]; }
   void anchored(std::uint64_t seq) { anchored_.store(seq, std::memory_order_relaxed); }
   void anchor_failed() { add(anchor_failures_); }
+  // Counters at their limit, from guard::Counter::pin on; not told until all counters were looked at once.
+  static constexpr std::array<const char*, 3> kLockable = {"pin", "contacts", "health-card"};
+  using Locked = std::array<std::size_t, kLockable.size()>;
+  void locked(const Locked& counted);
   void unclean_stops(std::size_t counted) { unclean_stops_.store(counted, std::memory_order_relaxed); }
 
   void append_to(std::vector<Reading>& out, const sealed_store::Store& store) const;
@@ -38,6 +42,8 @@ class Figures {
   std::array<Count, 16> outcomes_{};
   std::array<Count, 4> alarms_{};
   std::array<base::Histogram, 4> steps_;
+  std::array<Count, kLockable.size()> locked_{};
+  std::atomic<bool> looked_at_{false};
   Count limits_{0}, anchored_{0}, anchor_failures_{0}, unclean_stops_{0};
 };
 

@@ -49,6 +49,7 @@ class Connection {
   std::size_t parallelism() const { return pool_.limit(); }
   CK_SLOT_ID slot() const { return pool_.slot(); }
   TokenState state() const { return state_.load(std::memory_order_acquire); }
+  std::uint64_t logins() const { return pool_.generation(); }  // each begins a generation of handles
 
  private:
   Connection(const TokenOptions& options, std::unique_ptr<Module> module, base::Secret pin);

@@ -155,9 +155,16 @@ class Dispatcher::Impl {
   }
   std::uint64_t calls() const { return calls_; }
   Load load() const {
-    const std::lock_guard lock(mutex_);
-    return {options_.workers, stuck_, queue_.size()};
+    Load out;
+    {
+      const std::lock_guard lock(mutex_);
+      out = {options_.workers, stuck_, queue_.size()};
+    }
+    const std::lock_guard lock(made_mutex_);
+    out.undecided = made_.size();
+    return out;
   }
+  std::uint64_t logins() const { return token_.logins(); }
   const std::array<base::Histogram, 3>& times() const { return times_; }
 
  private:
@@ -313,7 +320,7 @@ class Dispatcher::Impl {
   bool finished_ = false;
   std::size_t workers_left_;
 
-  std::mutex made_mutex_;  // never taken together with the other
+  mutable std::mutex made_mutex_;  // never taken together with the other
   std::condition_variable some_made_;
   std::deque<std::shared_ptr<Made>> made_;  // for the deciders
   bool all_made_ = false;
@@ -373,6 +380,9 @@ std::uint64_t Dispatcher::calls() const {
 }
 Dispatcher::Load Dispatcher::load() const {
   return impl_->load();
+}
+std::uint64_t Dispatcher::logins() const {
+  return impl_->logins();
 }
 const std::array<base::Histogram, 3>& Dispatcher::times() const {
   return impl_->times();

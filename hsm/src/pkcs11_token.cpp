@@ -171,6 +171,10 @@ TokenState Pkcs11Token::state() const {
   return impl_->connection->state();
 }
 
+std::uint64_t Pkcs11Token::logins() const {
+  return impl_->connection->logins();
+}
+
 std::size_t Pkcs11Token::parallelism() const {
   return impl_->connection->parallelism();
 }

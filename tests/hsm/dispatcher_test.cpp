@@ -69,6 +69,30 @@ TEST_F(DispatcherTest, ACoroutineGoesOnOnADecider) {
   EXPECT_EQ(first, sync_wait(thread_after_hop(dispatcher))) << "there is one decider";
 }
 
+base::Task<std::monostate> hold_a_decider(Dispatcher& dispatcher, std::promise<void>& held,
+                                          std::future<void> let_go) {
+  co_await dispatcher.hop();
+  held.set_value();
+  let_go.wait();
+  co_return std::monostate{};
+}
+
+TEST_F(DispatcherTest, WhatWaitsForADeciderIsCounted) {
+  Dispatcher dispatcher(token_, {.deciders = 1});
+  std::promise<void> held;
+  std::promise<void> let_go;
+  auto holder = launch(hold_a_decider(dispatcher, held, let_go.get_future()));
+  held.get_future().wait();
+  std::vector<std::future<std::monostate>> others;
+  for (int i = 0; i < 3; ++i) others.push_back(launch(dispatcher.hop()));
+  EXPECT_EQ(dispatcher.load().undecided, 3U);
+  EXPECT_EQ(dispatcher.load().queued, 0U) << "none of them waits for the module";
+  let_go.set_value();
+  holder.get();
+  for (auto& other : others) other.get();
+  EXPECT_EQ(dispatcher.load().undecided, 0U);
+}
+
 TEST_F(DispatcherTest, ACallThatHangsEndsAtItsDeadlineAndItsLateAnswerIsLost) {
   Dispatcher dispatcher(token_, {.workers = 1, .deadline = {50}});
   token_.hang(Call::hmac);

@@ -106,12 +106,14 @@ TEST_F(Recovery, LostSessionsAreOpenedAgainWithinTheCall) {
   const auto initialized = control().calls("C_Initialize");
   const auto data = token_->create_data(key_id_.label, base::view("anchor"));
   ASSERT_TRUE(data);
+  const auto logins = token_->logins();
   for (int i = 0; i < 3; ++i) {
     close_all_sessions();
     const auto again = token_->hmac(key_, base::view("x"));
     ASSERT_TRUE(again) << again.error().detail();
     EXPECT_EQ(*again, answer_);
   }
+  EXPECT_EQ(token_->logins(), logins + 3) << "whoever watches sees it";
   close_all_sessions();
   EXPECT_EQ(token_->list_data(key_id_.label)->size(), 1U) << "a token without login must not look empty";
   close_all_sessions();

@@ -48,12 +48,14 @@ class Dispatcher {
   bool healthy() const;
   // HSM calls begun since start, by kind; the same-work test and the bench count with it.
   std::uint64_t calls() const;
-  // How its workers are taken up just now, and how long calls took in the module, by function: hmac, sign,
+  // How its threads are taken up just now, and how long calls took in the module, by function: hmac, sign,
   // random.
   struct Load {
-    std::size_t workers = 0, stuck = 0, queued = 0;
+    std::size_t workers = 0, stuck = 0;
+    std::size_t queued = 0, undecided = 0;  // what waits for a worker, and for a decider
   };
   Load load() const;
+  std::uint64_t logins() const;  // of the token
   static constexpr std::array<const char*, 3> kFunctions = {"hmac", "sign", "random"};
   const std::array<base::Histogram, 3>& times() const;
 

@@ -78,6 +78,7 @@ class Pkcs11Token final : public CeremonyToken {
   base::Result<base::Bytes> read_data(DataHandle handle) override;
   base::Result<void> self_test() override;
   TokenState state() const override;
+  std::uint64_t logins() const override;
   std::size_t parallelism() const override;
 
   base::Result<void> generate_open_key(const KeyId& id, KeyType type) override;

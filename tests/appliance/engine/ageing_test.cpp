@@ -1,4 +1,5 @@
 // Counters that end with time: of whom, when, and that nobody gets a guess out of it.
+#include <map>
 #include <random>
 
 #include "ageing.hpp"
@@ -40,6 +41,30 @@ TEST_P(Counters, FailuresWithoutALiveCredentialEndAYearAfterTheLastForKnownAndUn
   const auto other = world.verify(unknown, kWrong8);
   EXPECT_TRUE(one.is(Shown::rejected));
   EXPECT_EQ(one.text, other.text);
+}
+
+TEST_P(Counters, ThoseAtTheirLimitAreToldOnceAllWereLookedAt) {
+  const auto locked = [this] {
+    std::map<std::string, double> out;
+    for (const auto& reading : world.engine().readings())
+      if (std::string_view(reading.name) == "sigillo_counters_locked")
+        out[reading.label_value] = reading.value;
+    return out;
+  };
+  const auto known = world.active(1);
+  const auto unknown = world.citizen(2);
+  world.fail(known, 10);
+  world.fail(unknown, 10);
+  world.fail(world.active(3), 9);
+  EXPECT_TRUE(locked().empty()) << "nothing is known before the first look at all of them";
+  age();
+  using Told = std::map<std::string, double>;
+  EXPECT_EQ(locked(), (Told{{"pin", 2}, {"contacts", 0}, {"health-card", 0}}))
+      << "with a PIN or without, alike";
+  ASSERT_FALSE(world.revoke_at_branch(known).outage);
+  world.clock.advance(base::days(365));
+  age();
+  EXPECT_EQ(locked().at("pin"), 1) << "that of the unknown one has ended";
 }
 
 TEST_P(Counters, TheEndIsTheSameWhetherTheCleanUpHasPassedOrNot) {
