@@ -1,4 +1,5 @@
 """The parts of the bench: what each of them measures. main.py runs them, report.py judges what they found."""
+import contextlib
 import json
 import pathlib
 import re
@@ -10,6 +11,7 @@ import phases
 from machine import (BIN, FAULTS, Appliance, Control, Failed, bytes_in, memory_mib, run)
 
 CONNECTIONS = (1, 8, 64, 256)
+MILLION = 1_000_000
 HANDSHAKES = 'sigillo_tls_handshakes_total{result="good"}'
 EVALUATED = 'sigillo_step_seconds_count{step="evaluate"}'
 ANCHORS = 'sigillo_step_seconds_count{step="anchor"}'
@@ -39,6 +41,35 @@ def part_peer(bench):
     bench.peer.fill(bench.say)
     with bench.peer.running() as it:
         return {mode: bench.load(it, mode) for mode in ("ldap-right", "ldap-wrong")}
+
+
+def part_turns(bench):
+    """what the bars compare with one another, 64 connections, two seconds of each in turn"""
+    with contextlib.ExitStack() as started:
+        it = started.enter_context(bench.appliance.running())
+        bench.warm(it)
+        sides = {"right": (it, "right")}
+        if bench.subjects > MILLION:
+            million = Appliance.of(bench.folder, MILLION)
+            million.fill(bench.say)
+            started.enter_context(million.running())
+            bench.warm(million)
+            sides["right-million"] = (million, "right")
+        else:
+            bench.peer.fill(bench.say)
+            peer = started.enter_context(bench.peer.running())
+            bench.load(peer, "ldap-right", seconds=bench.seconds / 2)
+            sides |= {"wrong": (it, "wrong"), "whoami": (it, "whoami"), "ldap-right": (peer, "ldap-right"),
+                      "ldap-wrong": (peer, "ldap-wrong")}
+        rates = {name: [] for name in sides}
+        rounds = 3 if bench.quick else 12
+        for done in range(rounds):
+            for name in sorted(sides, reverse=done % 2 == 1):
+                server, mode = sides[name]
+                found = server.load(mode, connections=64, seconds=bench.seconds / 4, warm_up=min(0.3, bench.warm_up))
+                rates[name].append(found["per_second"])
+            bench.say(f"  {done + 1:>2} of {rounds}   " + "   ".join(f"{name} {some[-1]:,.0f}/s" for name, some in rates.items()))
+    return {"rates": rates}
 
 
 def part_latency(bench):
@@ -208,6 +239,6 @@ def part_micro(bench):
     return out
 
 
-PARTS = {"limits": part_limits, "verify": part_verify, "peer": part_peer, "latency": part_latency, "options": part_options,
+PARTS = {"limits": part_limits, "verify": part_verify, "peer": part_peer, "turns": part_turns, "latency": part_latency, "options": part_options,
          "write": part_write, "connect": part_connect, "hsm": part_hsm, "syncs": part_syncs, "network": part_network,
          "sizes": part_sizes, "phases": phases.part_phases, "micro": part_micro}

@@ -2,6 +2,7 @@
 import json
 import pathlib
 import re
+import statistics
 
 import phases
 import plots
@@ -9,15 +10,21 @@ from phases import table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-MILLION, TEN_MILLIONS = 1_000_000, 10_000_000
+TEN_MILLIONS = 10_000_000
 
 
 def rate(results, part, name):
     return results[part][name]["per_second"]
 
 
+def in_turn(r, name, other):
+    """The ratios of the rounds: a machine that was slower for a minute was so for both."""
+    rates = r["turns"]["rates"]
+    return [one / beside for one, beside in zip(rates[name], rates[other], strict=True)]
+
+
 def right(r):
-    return rate(r, "verify", "right-64")
+    return statistics.median(r["turns"]["rates"]["right"])
 
 
 def size(all_, subjects):
@@ -31,11 +38,11 @@ def network(latency_ms, sessions):
 # What, the bar, the hope, whether more is better, the figure of (these results, those of every number of subjects).
 BARS = [
     ("wrong verifications / slapd's wrong binds, 64 connections", 5, 10, True,
-     lambda r, all_: rate(r, "verify", "wrong-64") / rate(r, "peer", "ldap-wrong")),
+     lambda r, all_: statistics.median(in_turn(r, "wrong", "ldap-wrong"))),
     ("right verifications / slapd's right binds, 64 connections", 1.2, 2.5, True,
-     lambda r, all_: right(r) / rate(r, "peer", "ldap-right")),
+     lambda r, all_: statistics.median(in_turn(r, "right", "ldap-right"))),
     ("right verifications / own no-op, 64 connections", 0.3, 0.6, True,
-     lambda r, all_: right(r) / rate(r, "verify", "whoami-64")),
+     lambda r, all_: statistics.median(in_turn(r, "right", "whoami"))),
     ("right verifications / what their two HSM calls alone reach, bare on the module", 0.5, 0.8, True,
      lambda r, all_: right(r) / (r["limits"]["hmac_per_second"] / 2)),
     ("the same, the calls made as the appliance makes them (not the bar)", None, None, True,
@@ -47,7 +54,7 @@ BARS = [
     ("cost of strict anchoring against interval, 64 connections, %", 40, 15, False,
      lambda r, all_: 100 * (1 - rate(r, "options", "right-strict") / rate(r, "options", "right-interval"))),
     ("right verifications at 10,000,000 subjects / at 1,000,000", 0.8, 0.95, True,
-     lambda r, all_: right(all_[TEN_MILLIONS]) / right(all_[MILLION])),
+     lambda r, all_: statistics.median(in_turn(all_[TEN_MILLIONS], "right", "right-million"))),
     ("HSM calls a verification (8 characters, no receipt)", 2, 2, False,
      lambda r, all_: round(r["hsm"]["hsm_calls_per_verification"], 2)),
     ("memory at 10,000,000 subjects, MiB", 512, 256, False,
@@ -115,6 +122,21 @@ def load_rows(results):
                f"{figure['server_cpu_us']:.0f}" if "server_cpu_us" in figure else "", f"{figure['generator_cpu_us']:.0f}"]
 
 
+COMPARED = (("wrong", "ldap-wrong"), ("right", "ldap-right"), ("right", "whoami"), ("right", "right-million"))
+
+
+def turn_rows(all_):
+    """How far the rounds of each comparison lie apart."""
+    for subjects, results in sorted(all_.items()):
+        rates = results.get("turns", {}).get("rates", {})
+        for name, other in COMPARED:
+            if name in rates and other in rates:
+                found = in_turn(results, name, other)
+                yield [f"{name} / {other}", f"{subjects:,}", f"{len(found)}", f"{statistics.median(rates[name]):,.0f}",
+                       f"{statistics.median(rates[other]):,.0f}", f"{min(found):.2f}", f"{statistics.median(found):.2f}",
+                       f"{max(found):.2f}"]
+
+
 def sizes(all_):
     """Every size that was measured with any number of subjects; the run of its own size has the last word."""
     found = {}
@@ -154,6 +176,8 @@ def text(results, all_):
     out.append(table(["ratio", "bar", "hope", "measured", "reached"],
                      [[what, number(bar), number(hope), "" if value is None else f"{value:.2f}", word]
                       for what, bar, hope, value, word in ratios(results, all_)]))
+    if turns := list(turn_rows(all_)):
+        out.append(table(["in turn", "subjects", "rounds", "per second", "the other's", "lowest ratio", "median", "highest"], turns))
     out.append(table(["load", "figure", "connections", "per second", "p50 ms", "p99 ms", "p99.9 ms", "server CPU us",
                       "generator CPU us"], load_rows(results)))
     known = sizes(all_)

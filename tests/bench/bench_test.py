@@ -18,8 +18,8 @@ def load(mode, per_second, connections=64, **more):
 
 def measured(right, subjects=1_000_000):
     return {"subjects": subjects, "machine": {},
-            "verify": {"right-64": load("right", right), "wrong-64": load("wrong", 9000), "whoami-64": load("whoami", 50_000)},
-            "peer": {"ldap-right": load("ldap-right", 10_000), "ldap-wrong": load("ldap-wrong", 1000)},
+            "turns": {"rates": {"right": [right, right / 2, right], "wrong": [9000, 4500, 1000], "whoami": [50_000] * 3,
+                                "right-million": [30_000] * 3, "ldap-right": [10_000] * 3, "ldap-wrong": [1000, 500, 1000]}},
             "limits": {"hmac_per_second": 100_000, "pairs_by_dispatcher_per_second": 40_000}}
 
 
@@ -35,6 +35,13 @@ def test_a_ratio_is_judged_against_bar_and_hope_and_what_was_not_measured_is_sai
     assert found["right verifications at 10"] == "bar"
     assert found["HSM calls a verification (8 characters"] == "not measured"
     assert verdicts(measured(9_000), {})["right verifications / slapd's right binds"] == "MISSED"
+
+
+def test_what_is_compared_is_compared_round_by_round():
+    found = measured(30_000)
+    assert report.in_turn(found, "wrong", "ldap-wrong") == [9, 9, 1]
+    shown = next(row for row in report.turn_rows({1_000_000: found}) if row[0] == "wrong / ldap-wrong")
+    assert shown == ["wrong / ldap-wrong", "1,000,000", "3", "4,500", "1,000", "1.00", "9.00", "9.00"]
 
 
 def test_less_is_better_where_it_is():
