@@ -239,6 +239,6 @@ def part_micro(bench):
     return out
 
 
-PARTS = {"limits": part_limits, "verify": part_verify, "peer": part_peer, "turns": part_turns, "latency": part_latency, "options": part_options,
-         "write": part_write, "connect": part_connect, "hsm": part_hsm, "syncs": part_syncs, "network": part_network,
-         "sizes": part_sizes, "phases": phases.part_phases, "micro": part_micro}
+PARTS = {"limits": part_limits, "verify": part_verify, "peer": part_peer, "turns": part_turns, "latency": part_latency,
+         "options": part_options, "write": part_write, "connect": part_connect, "hsm": part_hsm, "syncs": part_syncs,
+         "network": part_network, "sizes": part_sizes, "phases": phases.part_phases, "micro": part_micro}
