@@ -127,8 +127,8 @@ class Token {
   virtual base::Result<void> self_test() = 0;
 
   virtual TokenState state() const { return TokenState::up; }
-  // How often it was logged in since it was opened, the first time included: what grows is a device, a login
-  // or sessions that get lost.
+  // How often it was logged in since it was opened, the first time and those of list_data_anew included: what
+  // else makes it grow is a device, a login or sessions that get lost.
   virtual std::uint64_t logins() const { return 1; }
   // Sessions that work in parallel at most: the bound of the pool.
   virtual std::size_t parallelism() const = 0;
