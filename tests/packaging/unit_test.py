@@ -81,6 +81,16 @@ class Backup(unittest.TestCase):
         self.assertLessEqual(score, MOST, done.stdout)
 
 
+class Allocator(unittest.TestCase):
+    def test_it_has_an_arena_for_a_core(self):
+        program = (BIN / "sigillod").read_bytes()
+        if b"__asan_init" in program or b"__tsan_init" in program:
+            self.skipTest("a sanitizer brings its own allocator")
+        shown = subprocess.run([BIN / "sigillod", "--version"], env=os.environ | {"MALLOC_CONF": "stats_print:true"}, check=True,
+                               capture_output=True, text=True, timeout=60).stderr
+        self.assertIn('opt.percpu_arena: "percpu"', shown)
+
+
 class Process(unittest.TestCase):
     def setUp(self):
         self.temporary = tempfile.TemporaryDirectory()
