@@ -97,7 +97,7 @@ def test_the_appliance_s_own_figures_move_with_what_it_does(appliances, town, so
         assert moved(f'sigillo_hsm_call_seconds_count{{function="{function}"}}') > 0, function
     assert moved("sigillo_ledger_entries") > 20 and after["sigillo_anchor_lag_entries"] >= 0
     assert after["sigillo_hsm_workers"] >= 1 and after["sigillo_store_trouble"] == 0
-    assert after["sigillo_hsm_logins_total"] >= 1 and after["sigillo_hsm_undecided"] >= 0
+    assert after["sigillo_hsm_logins_total"] >= 1 and "sigillo_hsm_undecided" in after
     assert after['sigillo_certificate_expiry_timestamp_seconds{certificate="server"}'] > time.time()
     for name in {line.split("{")[0].split(" ")[0] for line in text.splitlines() if line.startswith("sigillo_")}:
         family = re.sub("_(bucket|count|sum)$", "", name)
