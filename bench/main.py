@@ -10,10 +10,10 @@ import time
 
 import report
 from machine import ROOT, Appliance, Failed
-from parts import PARTS
+from parts import MILLION, PARTS
 from peer import Peer
 
-QUICK, WHOLE = 50_000, 1_000_000
+QUICK = 50_000
 
 
 class Bench:
@@ -21,7 +21,7 @@ class Bench:
 
     def __init__(self, arguments):
         self.quick = arguments.quick
-        self.subjects = arguments.subjects or (QUICK if self.quick else WHOLE)
+        self.subjects = arguments.subjects or (QUICK if self.quick else MILLION)
         self.seconds = arguments.seconds or (1.2 if self.quick else 8)
         self.warm_up = min(1.5, self.seconds / 4)
         self.folder = pathlib.Path(arguments.folder).resolve()
@@ -89,7 +89,7 @@ def arguments():
     parser = argparse.ArgumentParser(prog="bench/run", formatter_class=argparse.RawDescriptionHelpFormatter, epilog="parts:\n"
                                      + "\n".join(f"  {name:<10}{part.__doc__}" for name, part in PARTS.items()))
     parser.add_argument("--quick", action="store_true", help=f"{QUICK:,} subjects and short measurements: under two minutes")
-    parser.add_argument("--subjects", type=int, help=f"how many subjects ({WHOLE:,})")
+    parser.add_argument("--subjects", type=int, help=f"how many subjects ({MILLION:,})")
     parser.add_argument("--seconds", type=float, help="how long each load is measured (8, quick 1.2)")
     parser.add_argument("--only", action="append", choices=list(PARTS), metavar="PART",
                         help="this part alone (again for more); what was measured before is kept")

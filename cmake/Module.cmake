@@ -9,11 +9,13 @@ function(sigillo_module name)
   target_link_libraries(${target} PUBLIC ${arg_LINK} PRIVATE ${arg_PRIVATE_LINK} sigillo_flags)
 endfunction()
 
-# sigillo_program(<name> SOURCES ... LINK ...): an executable in build/bin; main.cpp composes, the library does.
+# sigillo_program(<name> SOURCES ... LINK ...): an executable in build/bin that knows its version; main.cpp composes, the
+# library does.
 function(sigillo_program name)
   cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_LINK} sigillo_flags)
+  target_compile_definitions(${name} PRIVATE SIGILLO_VERSION="${PROJECT_VERSION}")
 endfunction()
 
 # sigillo_test(<name> SOURCES ... LINK ... [LABELS ...] [TIMEOUT s]): a GoogleTest binary, one CTest test for the binary.

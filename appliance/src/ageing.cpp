@@ -33,8 +33,9 @@ base::Task<bool> Ageing::step() {
       const auto limits = limits_of(key, context_.policy());
       if (!limits) continue;
       const auto now = context_.now();
-      if (guard::look(value, *limits, now).locked) ++locked[place_of(key)];
-      if (guard::aged(value, *limits, now) == value) continue;
+      const auto aged = guard::aged(value, *limits, now);
+      if (guard::look(aged, *limits, now).locked) ++locked[place_of(key)];
+      if (aged == value) continue;
       const bool done = co_await end(key);
       if (!done) co_return false;
       ++ended;
