@@ -87,10 +87,11 @@ base::Task<Reply> Engine::execute(Call call) {
   const Id id =
       idempotency::record_id(context_.keys()->idempotency.front(), call.channel->label(), *call.idempotency);
   const KeyHeld key(keys_in_flight_, id);
-  if (!key.held()) co_return call.render(Refusal::idempotency_key_in_use);
   co_await context_.dispatcher.hop();  // reading the store is no work for the caller's thread
+  // Where the key is held by another, that one may be the first, or tell again what is kept already.
   auto kept = co_await session.replay();
   if (kept) co_return std::move(*kept);
+  if (!key.held()) co_return call.render(Refusal::idempotency_key_in_use);
   co_return co_await dispatch(session, call.request);
 }
 

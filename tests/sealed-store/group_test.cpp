@@ -119,6 +119,18 @@ TEST_F(Group, a_charge_that_is_not_witnessed_is_refunded_by_the_store) {
   EXPECT_FALSE(store_->trouble());
 }
 
+TEST_F(Group, an_empty_commit_is_answered_once_all_that_stands_is_witnessed) {
+  ASSERT_OK(base::sync_wait(store_->commit(Changes{})));
+  witness_.fail(Errc::unavailable);
+  EXPECT_ERRC(put(*store_, 1, "durable all the same"), Errc::not_witnessed);
+  const auto head = store_->head().seq;
+  EXPECT_ERRC(base::sync_wait(store_->commit(Changes{})), Errc::not_witnessed);
+  witness_.fail(std::nullopt);
+  ASSERT_OK(base::sync_wait(store_->commit(Changes{})));
+  EXPECT_GE(witness_.recorded()->value().seq, head);
+  EXPECT_EQ(store_->head().seq, head) << "it writes nothing";
+}
+
 TEST_F(Group, trouble_with_the_witness_ends_by_itself) {
   witness_.fail(Errc::unavailable);
   EXPECT_ERRC(charge(*store_, 1), Errc::not_witnessed);

@@ -134,6 +134,19 @@ TEST_P(Concurrency, FiftyWithOneKeyDoOneThing) {
   EXPECT_NE(world.verify(citizen, *pins.begin()).as<Verified>(), nullptr);
 }
 
+TEST_P(Concurrency, FiftyRepeatsOfWhatIsDoneAreAllToldIt) {
+  world.start();
+  const auto citizen = world.provisional(1);
+  const auto repeats = [&](std::size_t count) {
+    std::vector<Request> requests;
+    for (std::size_t i = 0; i < count; ++i)
+      requests.emplace_back(Activate{citizen.subject, pin(citizen.whole()), {}});
+    return all(std::move(requests), "key-1");
+  };
+  const auto done = repeats(1);
+  for (const auto& outcome : repeats(50)) EXPECT_EQ(outcome.text, done.front().text) << describe(outcome);
+}
+
 TEST_P(Concurrency, ManySubjectsWithOneMobileDoNotWaitForEachOtherForEver) {
   world.start();
   std::vector<Request> requests;

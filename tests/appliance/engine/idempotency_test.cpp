@@ -101,6 +101,20 @@ TEST_P(Keys24h, TheStoreHoldsNoPinInClear) {
     EXPECT_EQ(base::text(**sealed).find(text), std::string_view::npos);
 }
 
+TEST(KeysWithoutTheWitness, AnAnswerIsNotToldAgainBeforeItIsAnchored) {
+  World world;
+  world.start();
+  const auto citizen = world.active(1);
+  const auto block = [&] {
+    return world.call(Role::contact_centre, Block{citizen.subject, "op-1", "lost"}, "key-1");
+  };
+  world.memory().fail_next(2, sealed_store::Errc::not_witnessed);
+  EXPECT_EQ(block().outage, Outage::hsm_unavailable) << "durable, and not anchored";
+  EXPECT_EQ(block().outage, Outage::hsm_unavailable) << "kept, and still not anchored";
+  EXPECT_EQ(block().status, 200);
+  EXPECT_EQ(world.count_events(EventKind::blocked), 1U);
+}
+
 INSTANTIATE_TEST_SUITE_P(Disks, Keys24h, ::testing::Values(Disk::memory, Disk::sqlcipher));
 
 }  // namespace
