@@ -283,6 +283,8 @@ base::Result<std::unique_ptr<Assembly>> Assembly::open(const Config& config, con
   SIGILLO_TRY(p.appliance_id, appliance_id(p.engine->context()));
   SIGILLO_TRY(const bool loosened, policy_holds(p.engine->context()));
   if (loosened) p.holds.emplace_back(kHoldPolicy);
+  SIGILLO_TRY(const auto stretch, highest_stretch(p.engine->context()));
+  p.verifier->expect_stretch(stretch);
   sealed_store::Changes start{.events = {own_event(EventKind::started, p.engine->context().now())}};
   SIGILLO_TRY(auto interrupted, close_interrupted(p));
   if (interrupted) {

@@ -9,6 +9,9 @@ namespace sigillo::appliance {
 namespace {
 
 constexpr std::string_view kDevelopment = "dev.allow_weak_policy";
+constexpr std::string_view kStretch = "policy.verifier.stretch";
+constexpr std::string_view kHighestStretch =
+    "policy.verifier.stretch highest";  // no key: of the record alone
 
 struct Bounded {
   std::string_view key;
@@ -36,6 +39,20 @@ std::vector<Bounded> bounded(const Config& given) {
 const PolicyRecord::Item* find(const PolicyRecord& policy, std::string_view key) {
   const auto found = std::ranges::find(policy.items, key, &PolicyRecord::Item::key);
   return found == policy.items.end() ? nullptr : &*found;
+}
+
+std::int64_t value_of(const PolicyRecord& policy, std::string_view key) {
+  const auto* const item = find(policy, key);
+  return item == nullptr ? 0 : item->value;
+}
+
+std::int64_t highest_stretch(const PolicyRecord& policy) {
+  return std::max(value_of(policy, kHighestStretch), value_of(policy, kStretch));
+}
+
+std::vector<PolicyRecord::Item> configured(PolicyRecord accepted) {
+  std::erase_if(accepted.items, [](const auto& item) { return item.key == kHighestStretch; });
+  return std::move(accepted.items);
 }
 
 std::string shown(const Bounded& of, std::int64_t value) {
@@ -73,8 +90,11 @@ base::Result<std::optional<PolicyRecord>> accepted_policy(const Context& context
 }
 
 base::Result<void> accept_policy(const Context& context, sealed_store::Event event) {
-  const auto policy = policy_of(context.config);
+  auto policy = policy_of(context.config);
   event.reference = policy_digest(policy);
+  SIGILLO_TRY(const auto before, accepted_policy(context));
+  const auto stretch = std::max(highest_stretch(policy), before ? highest_stretch(*before) : 0);
+  policy.items.push_back({std::string(kHighestStretch), stretch});
   sealed_store::Changes changes{.events = {std::move(event)},
                                 .puts = {context.put(Table::policy, Id{}, policy)}};
   const auto committed = base::sync_wait(context.store.commit(std::move(changes)));
@@ -82,17 +102,21 @@ base::Result<void> accept_policy(const Context& context, sealed_store::Event eve
   return base::ok();
 }
 
+base::Result<std::uint32_t> highest_stretch(const Context& context) {
+  SIGILLO_TRY(const auto accepted, accepted_policy(context));
+  return static_cast<std::uint32_t>(accepted ? highest_stretch(*accepted) : 0);
+}
+
 // Attack: (1) write the configuration file, with a guess limit as loose as the profile lets it be, or with
 // dev.allow_weak_policy, (2) wait for a restart. What was accepted is in the store, under the HSM's anchor.
 // An appliance accepts by itself only where it was a development appliance before as well.
 base::Result<bool> policy_holds(const Context& context) {
   SIGILLO_TRY(const auto accepted, accepted_policy(context));
-  if (accepted && accepted->items == policy_of(context.config).items) return false;
+  if (accepted && configured(*accepted) == policy_of(context.config).items) return false;
   bool loosened = false, development = false;
   if (accepted) {
     for (const auto& change : compare(*accepted, context.config)) loosened = loosened || change.loosened;
-    const auto* const flag = find(*accepted, kDevelopment);
-    development = flag != nullptr && flag->value == 1 && context.config.allow_weak_policy;
+    development = value_of(*accepted, kDevelopment) == 1 && context.config.allow_weak_policy;
   }
   if (loosened && !development) return true;
   const auto kind = accepted && !loosened ? EventKind::policy_tightened : EventKind::policy_accepted;

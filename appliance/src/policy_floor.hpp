@@ -42,6 +42,10 @@ base::Result<std::optional<PolicyRecord>> accepted_policy(const Context& context
 // The record becomes what is configured; `event` says by whom, and gets the digest.
 base::Result<void> accept_policy(const Context& context, sealed_store::Event event);
 
+// The most that a verifier of the store may be stretched: what was accepted at any time, for a PIN of then
+// outlives the policy.
+base::Result<std::uint32_t> highest_stretch(const Context& context);
+
 // At a start: notes a tightened policy and lets it through. True: it is loosened, and officers must accept
 // it.
 base::Result<bool> policy_holds(const Context& context);

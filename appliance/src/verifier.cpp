@@ -10,7 +10,7 @@ constexpr std::uint16_t kActiveVersion = 0;  // of the dummy, which outlives a r
 }  // namespace
 
 Verifier::Verifier(hsm::Dispatcher& dispatcher, const KeyRing& ring, std::uint32_t iterations)
-    : dispatcher_(dispatcher), ring_(ring), iterations_(iterations) {
+    : dispatcher_(dispatcher), ring_(ring), iterations_(iterations), most_(iterations) {
   dummy_.key_version = kActiveVersion;
   dummy_.iterations = iterations_;
   base::random_bytes(dummy_.salt);
@@ -26,7 +26,7 @@ base::Task<base::Result<base::Digest>> Verifier::mac(SecretRole role, const Id& 
   if (key == keys->verifiers.end())
     co_return base::Error(hsm::Errc::no_such_key, "verifier key of the record");
   // A charge goes on on the store's own thread, which everybody waits for: no place to stretch a PIN.
-  if (std::max(stored.iterations, iterations_) > 0) co_await dispatcher_.hop();
+  if (std::max(stored.iterations, most_) > 0) co_await dispatcher_.hop();
   base::Bytes prefix(kDomain.begin(), kDomain.end());
   prefix.push_back(static_cast<base::Byte>(role));
   base::append(prefix, owner);
@@ -39,11 +39,11 @@ base::Task<base::Result<base::Digest>> Verifier::mac(SecretRole role, const Id& 
     const auto stretched = base::pbkdf2_sha256(base::Secret(secret), stored.salt, stored.iterations, 32);
     message = base::Secret::concat({prefix, stretched.expose()});
   }
-  // Attack: (1) wait until the policy stretches more, (2) guess once at a name: a verifier of before would
-  // take less time than the dummy, and so tell that there is one. What is missing is done, and thrown away.
-  if (stored.iterations < iterations_)
-    static_cast<void>(
-        base::pbkdf2_sha256(base::Secret(secret), stored.salt, iterations_ - stored.iterations, 32));
+  // Attack: (1) wait until the policy stretches more, or less, (2) guess once at a name: a verifier of before
+  // would take less time than the dummy, or more, and so tell that there is one. What is missing to the most
+  // is done, and thrown away.
+  if (stored.iterations < most_)
+    static_cast<void>(base::pbkdf2_sha256(base::Secret(secret), stored.salt, most_ - stored.iterations, 32));
   co_return co_await dispatcher_.hmac(key->second, std::move(message));
 }
 

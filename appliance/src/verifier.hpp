@@ -2,11 +2,13 @@
 // health cards, contacts. Each comparison takes a ChargedAttempt away, so that none can be written that was
 // not paid for; the HSM computes the candidate's MAC (verifier key), the comparison is constant-time, and
 // where there is nothing to compare with, a dummy gives the same work: HSM calls depend on the length of what
-// was shown alone, and the stretch is the policy's, also of a verifier made when it was less.
+// was shown alone, and the stretch on the store: it is the most that any of its verifiers may have.
 //   mac = HMAC(K_verifier[version], "sigillo/pin/v1" || role || subject || generation || salt ||
 //   stretch(secret))
 // Thread rule: any thread; owned by the engine.
 #pragma once
+
+#include <algorithm>
 
 #include <appliance/lifecycle.hpp>
 #include <appliance/pin.hpp>
@@ -39,6 +41,8 @@ class Verifier {
  public:
   // The ring's verifier keys may be asked for; the active one makes new verifiers.
   Verifier(hsm::Dispatcher& dispatcher, const KeyRing& ring, std::uint32_t iterations);
+  // Verifiers of the store may be stretched as much as that. Before the first comparison.
+  void expect_stretch(std::uint32_t iterations) { most_ = std::max(most_, iterations); }
 
   // `subject` and `record` name what is compared; `against` comes from lifecycle::against.
   base::Task<Evaluation> pin(sealed_store::ChargedAttempt attempt, SubjectIndex subject,
@@ -63,8 +67,9 @@ class Verifier {
                                              const PinVerifier& stored, base::ByteView secret) const;
   hsm::Dispatcher& dispatcher_;
   const KeyRing& ring_;
-  std::uint32_t iterations_;
-  PinVerifier dummy_;  // of a random MAC: matches nothing
+  std::uint32_t iterations_;  // of those that it makes
+  std::uint32_t most_;        // of those that it compares
+  PinVerifier dummy_;         // of a random MAC: matches nothing
 };
 
 // A health card as the bytes that its verifier is over.

@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <openssl/evp.h>
 
+#include "policy_floor.hpp"
 #include "world.hpp"
 
 namespace {
@@ -109,17 +110,18 @@ TEST_P(SameWork, DelayedAndLockedToo) {
   }
 }
 
-TEST_P(SameWork, AStretchThatIsMoreThanItWas) {
+TEST_P(SameWork, AStretchThatIsNotWhatItWas) {
   world.config.policy.guess = {.limit = 1000, .delay_from = 1001, .delay_first = {}, .delay_max = {}};
-  for (const std::uint32_t before : {0U, 7U}) {
-    const unsigned first = before + 1;
+  unsigned first = 1;
+  for (const auto& [before, after] : {std::pair{0U, 20U}, {7U, 20U}, {20U, 0U}, {20U, 7U}}) {
     world.config.policy.verifier.pbkdf2_iterations = before;
     world.restart();
     const auto active = world.active(first), blocked = world.active(first + 1);
     const auto provisional = world.provisional(first + 2);
     const auto unknown = world.citizen(first + 3);
+    first += 4;
     world.block(blocked);
-    world.config.policy.verifier.pbkdf2_iterations = 20;
+    world.config.policy.verifier.pbkdf2_iterations = after;
     world.restart();
     const auto rounds = [](const auto& call) {
       const std::uint64_t so_far = rounds_stretched;
@@ -138,6 +140,24 @@ TEST_P(SameWork, AStretchThatIsMoreThanItWas) {
     EXPECT_EQ(rounds([&] { last = world.verify(active, active.pin); }), 20U);
     EXPECT_NE(last.as<Verified>(), nullptr);
   }
+}
+
+TEST_P(SameWork, TheMostThatWasEverStretchedStandsWithTheAcceptedPolicy) {
+  world.start();
+  const auto accept = [&](std::uint32_t stretch) {
+    world.config.policy.verifier.pbkdf2_iterations = stretch;
+    world.restart();
+    sealed_store::Event event;
+    event.kind = static_cast<std::uint16_t>(EventKind::policy_accepted);
+    EXPECT_TRUE(accept_policy(world.engine().context(), std::move(event)));
+    EXPECT_EQ(policy_holds(world.engine().context()).value(), false);
+    return highest_stretch(world.engine().context()).value();
+  };
+  EXPECT_EQ(highest_stretch(world.engine().context()).value(), 0U);
+  EXPECT_EQ(accept(7), 7U);
+  EXPECT_EQ(accept(20), 20U);
+  EXPECT_EQ(accept(0), 20U);
+  EXPECT_EQ(accept(5), 20U);
 }
 
 TEST_P(SameWork, AReceiptCostsTwoMoreAndOnlyWhereItVerified) {

@@ -148,6 +148,8 @@ void World::start() {
   dispatcher_ = std::make_unique<hsm::Dispatcher>(
       held, hsm::DispatcherOptions{.workers = workers, .deadline = deadline});
   verifier_ = std::make_unique<Verifier>(*dispatcher_, *ring_, config.policy.verifier.pbkdf2_iterations);
+  stretch_ = std::max(stretch_, config.policy.verifier.pbkdf2_iterations);
+  verifier_->expect_stretch(stretch_);
   messages_ = std::make_unique<Messages>(Messages::built_in());
   queue_ = std::make_unique<SubjectQueue>(*dispatcher_);
   std::vector<Channel> channels;

@@ -141,6 +141,7 @@ class World {
   std::unique_ptr<hsm::Dispatcher> dispatcher_;
   std::optional<KeyRing> ring_;  // a new one at each start, as in a new process
   std::unique_ptr<Verifier> verifier_;
+  std::uint32_t stretch_ = 0;  // as the accepted policy's record would know it
   std::unique_ptr<Messages> messages_;
   ChannelRegistry channels_;
   std::unique_ptr<SubjectQueue> queue_;
