@@ -45,6 +45,17 @@ std::optional<ActionFailure> check_verifier(ActionCall& call, const KeyEntry& en
                 "Each is made anew when it is shown and right. Wait, or have those citizens issued anew.");
 }
 
+// Attack, or a day that goes wrong: (1) a rotation exchanges the file, and the token fails before the key's
+// state is written, (2) the key that waits, by the register, is destroyed: the only one that opens the file.
+std::optional<ActionFailure> check_opens_nothing(ActionCall& call, const KeyEntry& entry) {
+  auto& parts = call.parts();
+  const auto serving = store_version_of(*parts.token, parts.registered, parts.config.store.path);
+  if (!serving) return failed(serving.error(), "The store's key could not be told", kAgain);
+  if (*serving != entry.version) return std::nullopt;
+  return needed(entry.id().kid(), "it opens the store's file",
+                "Run `sigillo keys rotate store` again: it ends what an earlier one began.");
+}
+
 std::optional<ActionFailure> check_store(ActionCall& call, const KeyEntry& entry) {
   for (const auto& record : call.parts().registered.record_keys()) {
     if (record.store_version == entry.version)
@@ -145,6 +156,9 @@ ActionOutcome keys_retire(ActionCall& call) {
   if (found->state == KeyState::active)
     return invalid(*kid + " is active.", "Nothing was changed. Rotate it first.");
   const KeyEntry entry = *found;
+  if (entry.label == KeyLabels::store) {
+    if (auto failure = check_opens_nothing(call, entry)) return std::move(*failure);
+  }
   if (entry.state == KeyState::retiring) {
     if (auto failure = check(call, entry)) return std::move(*failure);
   }

@@ -15,6 +15,8 @@ namespace {
 using sealed_store::StoreCopy;
 
 constexpr const char* kAgain = "The store is under its old key, and serves. Run the same command again.";
+constexpr const char* kRest =
+    "The store is under the new key, and serves. Run the same command again for the rest.";
 constexpr std::uint64_t kFew = 256;  // changed buckets of 65,536: some ten milliseconds
 constexpr int kRoundsMax = 12;       // a store that changes faster than it is copied is taken as it is
 
@@ -36,14 +38,13 @@ base::Result<std::unique_ptr<StoreCopy>> copied(ActionCall& call, const sealed_s
   return copy;
 }
 
-}  // namespace
-
-ActionOutcome rotate_store(ActionCall& call, const KeyEntry& next, const std::string& reference) {
+// The file gives way to its copy under another version of the key. How long nobody was answered.
+std::variant<std::chrono::milliseconds, ActionFailure> exchange(ActionCall& call, std::uint16_t serving,
+                                                                std::uint16_t next) {
   auto& parts = call.parts();
-  const auto* active = parts.registered.active(KeyLabels::store);
   const auto options = options_of(parts.config);
-  auto from = store_keys(*parts.token, active->version);
-  auto to = store_keys(*parts.token, next.version);
+  auto from = store_keys(*parts.token, serving);
+  auto to = store_keys(*parts.token, next);
   if (!from || !to)
     return failed((from ? to : from).error(), "The store's keys could not be derived", kAgain);
   auto copy = copied(call, options, *from, *to);
@@ -51,7 +52,7 @@ ActionOutcome rotate_store(ActionCall& call, const KeyEntry& next, const std::st
 
   std::optional<base::Error> kept_old;
   bool closed = false;
-  const auto exchange = [&]() -> sealed_store::ReopenableStore::Opened {
+  const auto reopen = [&]() -> sealed_store::ReopenableStore::Opened {
     closed = true;
     if (const auto done = (*copy)->finish(); !done) {
       kept_old = done.error();
@@ -60,24 +61,40 @@ ActionOutcome rotate_store(ActionCall& call, const KeyEntry& next, const std::st
     return sealed_store::SqlCipherStore::open(options, std::move(*to), *parts.witness);
   };
   const auto begun = std::chrono::steady_clock::now();
-  const auto exchanged = parts.store->reopen(exchange);
+  const auto exchanged = parts.store->reopen(reopen);
   const auto pause =
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
   if (!exchanged && !closed) return failed(exchanged.error(), "The store could not be closed", kAgain);
   if (!exchanged)
     return failed(
         exchanged.error(), "The store could not be opened again",
-        "Nothing is answered now. Restart sigillod: one of the two keys opens the file, and it finds out "
-        "which.");
+        "Nothing is answered until it is: that is tried each second. Run the same command again then.");
   if (kept_old) return failed(*kept_old, "The new file did not take the old one's place", kAgain);
-  base::log::info("store-key-rotated", {{"pause_ms", pause.count()}});
+  return pause;
+}
+
+}  // namespace
+
+ActionOutcome rotate_store(ActionCall& call, const KeyEntry& next, const std::string& reference) {
+  auto& parts = call.parts();
+  // Not the active one where the token failed an earlier rotation after the exchange.
+  const auto serving = store_version_of(*parts.token, parts.registered, parts.config.store.path);
+  if (!serving) return failed(serving.error(), "The store's key could not be told", kAgain);
+  std::chrono::milliseconds pause{0};
+  if (*serving != next.version) {
+    auto exchanged = exchange(call, *serving, next.version);
+    if (auto* failure = std::get_if<ActionFailure>(&exchanged)) return std::move(*failure);
+    pause = std::get<std::chrono::milliseconds>(exchanged);
+    base::log::info("store-key-rotated", {{"pause_ms", pause.count()}});
+  }
   const auto done = switch_to(work_of(call), next, call.context().now());
-  if (!done)
-    return failed(done.error(), "The store is under the new key; its state could not be written", kAgain);
+  if (!done) return failed(done.error(), "The key's state could not be written", kRest);
   auto event = call.event(EventKind::key_rotated);
   event.reference = reference;
   const auto noted = base::sync_wait(parts.store->commit({.events = {std::move(event)}}));
-  if (!noted) return failed(noted.error(), "It is done, and could not be noted in the ledger", kAgain);
+  if (!noted)
+    return failed(noted.error(), "It is done, and could not be noted in the ledger",
+                  "Nothing more is to be done.");
   return boost::json::object{{"kid", next.id().kid()},
                              {"use", "store"},
                              {"state", "active"},

@@ -252,6 +252,23 @@ base::Result<void> open_engine(Assembly::Parts& p, StoreKeys file_keys, sealed_s
   return base::ok();
 }
 
+// An exchange of its file may have left none: the token failed in the middle of it. The register is read
+// anew, for an act may be changing the one in memory.
+base::Result<void> reopen_store(Assembly::Parts& p) {
+  SIGILLO_TRY(const auto registered, KeyRegister::read(*p.token));
+  SIGILLO_TRY(const auto version, store_version_of(*p.token, registered, p.config.store.path));
+  SIGILLO_TRY(auto keys, store_keys(*p.token, version));
+  return p.store->reopen(
+      [&] { return sealed_store::SqlCipherStore::open(options_of(p.config), std::move(keys), *p.witness); });
+}
+
+bool store_is_open(Assembly::Parts& p) {
+  if (!p.store->lost()) return true;
+  const auto reopened = reopen_store(p);
+  if (reopened) base::log::warn("store-reopened");
+  return static_cast<bool>(reopened);
+}
+
 }  // namespace
 
 Assembly::Assembly(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -300,7 +317,8 @@ base::Result<std::unique_ptr<Assembly>> Assembly::open(const Config& config, con
   auto started = base::sync_wait(p.store->commit(std::move(start)));
   if (!started) return hsm_or_store(started.error());
   if (p.runs->too_many()) p.holds.emplace_back(kHoldUncleanStops);
-  p.housekeeping = std::make_unique<Housekeeping>(*p.engine, *p.timed_anchor, *p.token, *p.runs, *p.key_uses);
+  p.housekeeping = std::make_unique<Housekeeping>(*p.engine, *p.timed_anchor, *p.token, *p.runs, *p.key_uses,
+                                                  [&p] { return store_is_open(p); });
   p.resealer = std::make_unique<Resealer>(p.engine->context());
   p.segments = std::make_unique<Segments>(p.engine->context());
   p.ledger_keeper = std::make_unique<LedgerKeeper>(p.engine->context(), *p.segments);

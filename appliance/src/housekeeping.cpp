@@ -114,12 +114,13 @@ base::Task<bool> sweep_contact_use(Engine& engine, Id contact) {
 }
 
 Housekeeping::Housekeeping(Engine& engine, TimedAnchor& anchor, const hsm::Token& token, Runs& runs,
-                           KeyUses& uses)
+                           KeyUses& uses, std::function<bool()> open_store)
     : engine_(engine),
       anchor_(anchor),
       token_(token),
       runs_(runs),
       uses_(uses),
+      open_store_(std::move(open_store)),
       ageing_(engine.context()),
       outboxes_{{{engine.context(), Medium::sms},
                  {engine.context(), Medium::email},
@@ -157,7 +158,7 @@ bool Housekeeping::rest_until(std::chrono::steady_clock::time_point time) {
 
 void Housekeeping::round() {
   const auto held = engine_.context().keys();
-  if (!watch_copies()) return;
+  if (!watch_copies() || !open_store_()) return;
   watch_hsm();
   watch_disk();
   runs_.keep_time();

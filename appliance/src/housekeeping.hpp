@@ -8,6 +8,7 @@
 
 #include <array>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -25,7 +26,9 @@ base::Task<bool> sweep_contact_use(Engine& engine, Id contact);
 
 class Housekeeping {
  public:
-  Housekeeping(Engine& engine, TimedAnchor& anchor, const hsm::Token& token, Runs& runs, KeyUses& uses);
+  // `open_store` is asked each round: true where the store is open, or is again now.
+  Housekeeping(Engine& engine, TimedAnchor& anchor, const hsm::Token& token, Runs& runs, KeyUses& uses,
+               std::function<bool()> open_store);
   ~Housekeeping();
 
  private:
@@ -43,6 +46,7 @@ class Housekeeping {
   const hsm::Token& token_;
   Runs& runs_;
   KeyUses& uses_;
+  const std::function<bool()> open_store_;
   Ageing ageing_;
   std::array<OutboxSweep, 4> outboxes_;
   std::uint64_t records_seen_ = 0;

@@ -55,6 +55,9 @@ struct Assembly::Parts {
 sealed_store::StoreOptions options_of(const Config& config);
 // The file's keys under a version of the store key.
 base::Result<sealed_store::StoreKeys> store_keys(hsm::Token& token, std::uint16_t version);
+// The version of the store key that opens the file, whatever the register says of it.
+base::Result<std::uint16_t> store_version_of(hsm::Token& token, const KeyRegister& keys,
+                                             const std::string& path);
 
 // Why a start did not get through its own commits. The HSM went away in the middle: no fault of the store's,
 // and it comes back by itself.

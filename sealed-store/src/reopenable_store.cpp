@@ -91,6 +91,11 @@ base::Result<void> ReopenableStore::reopen(const std::function<Opened()>& open) 
   return done;
 }
 
+bool ReopenableStore::lost() const {
+  const std::shared_lock lock(exchange_, std::try_to_lock);
+  return lock && !inner_;
+}
+
 base::Result<std::optional<base::Bytes>> ReopenableStore::read(const RecordKey& key) {
   const std::shared_lock lock(exchange_);
   if (!inner_) return away();

@@ -9,11 +9,11 @@ import random
 import sys
 
 import pytest
-from harness.appliance import BIN
+from harness.appliance import BIN, eventually
 from test_officers import entries, keygen, names
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "fault"))
-from control import KILL, Control  # noqa: E402
+from control import FAIL, KILL, Control  # noqa: E402
 
 SEED = int(os.environ.get("SIGILLO_SEED", random.randrange(2**32)))
 STRIDE = 1 if os.environ.get("SIGILLO_ALL_STEPS") else 12
@@ -111,6 +111,35 @@ def test_a_rotation(breakable, use):
         return {"nothing"} | {e["reference"][65:] for e in new if e["reference"].endswith("has the certificate")}
 
     assert killed_at_each_step(breakable, act, truth)
+
+
+def test_a_rotation_of_the_store_that_the_token_fails_is_ended_by_the_same_command(breakable):
+    CKR_DEVICE_MEMORY = 0x31
+    rotate = ("keys", "rotate", "store", *breakable.officers())
+
+    def waiting():
+        keys = [k for k in breakable.ask("keys", "list")[1]["keys"] if k["use"] == "store"]
+        return [k["kid"] for k in keys if k["state"] not in ("active", "retiring", "destroyed")]
+
+    exchanged = 0
+    for nth in range(1, 20):
+        rule = breakable.faults.arm("C_CreateObject", FAIL, CKR_DEVICE_MEMORY, at=nth)
+        code, said = breakable.ask(*rotate, check=False)
+        breakable.faults.clear()
+        if not rule.struck:
+            assert code == 0, said
+            break
+        if code == 0:
+            continue
+        # A store that the token kept from being opened again is opened by the appliance itself.
+        eventually(lambda: breakable.ask("officer", "list", check=False)[0] == 0, what="the store open")
+        for kid in waiting():
+            exchanged += 1
+            code, said = breakable.ask("keys", "retire", kid, *breakable.officers(), check=False)
+            assert code == 1 and "it opens the store's file" in said["what"], said
+        assert breakable.ask(*rotate)[1]["state"] == "active", (nth, said)
+    assert exchanged, "the token failed after the file's exchange"
+    breakable.restart()
 
 
 def test_an_erasure(breakable, town):

@@ -25,6 +25,7 @@ class ReopenableStore final : public Store {
   // is no store any more: everything is Errc::unavailable until the next reopen(). Not from a thread that a
   // commit's coroutine goes on on.
   base::Result<void> reopen(const std::function<Opened()>& open);
+  bool lost() const;  // the last reopen() failed
 
   base::Result<std::optional<base::Bytes>> read(const RecordKey& key) override;
   GuardValue guard(const GuardKey& key) const override;
