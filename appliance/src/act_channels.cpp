@@ -155,7 +155,7 @@ ActionOutcome channels_enrol(ActionCall& call) {
   auto key = key_of_request(*csr);
   if (!key) return failed(key.error(), "The request is refused", kAgain);
   const auto now = call.context().now();
-  auto issued = issue_for(work_of(call), who->role, who->name, **key, base::days(*days), now);
+  auto issued = issue_for(work_of(call), who->role, who->name, **key, base::days(*days), call.clock.now());
   if (!issued) return failed(issued.error(), "The certificate could not be issued", kAgain);
   Channel channel;
   channel.role = who->role;
@@ -196,7 +196,7 @@ ActionOutcome channels_renew(ActionCall& call) {
   if (csr) {
     auto key = key_of_request(*csr);
     if (!key) return failed(key.error(), "The request is refused", kAgain);
-    auto issued = issue_for(work_of(call), who->role, who->name, **key, base::days(*days), now);
+    auto issued = issue_for(work_of(call), who->role, who->name, **key, base::days(*days), call.clock.now());
     if (!issued) return failed(issued.error(), "The certificate could not be issued", kAgain);
     if (!take_key(*channel, issued->key, now + base::seconds(*overlap)))
       return refused(channel->label() + " has had too many keys.",

@@ -71,7 +71,7 @@ ActionOutcome rotate_ledger(ActionCall& call, const KeyEntry& next, const std::s
 
 ActionOutcome rotate_tls(ActionCall& call, const KeyEntry& next, const std::string& reference) {
   const auto now = call.context().now();
-  const auto written = replace_server_certificate(work_of(call), next, now);
+  const auto written = replace_server_certificate(work_of(call), next, call.clock.now());
   if (!written) return failed(written.error(), "The new server certificate could not be made", kAgain);
   const auto done = switch_to(work_of(call), next, now);
   if (!done) return failed(done.error(), "The new TLS key could not be put into use", kAgain);
@@ -85,7 +85,7 @@ ActionOutcome rotate_tls(ActionCall& call, const KeyEntry& next, const std::stri
 
 ActionOutcome rotate_ca(ActionCall& call, const KeyEntry& next, const std::string& reference) {
   const auto now = call.context().now();
-  const auto written = add_ca_certificate(work_of(call), next, now);
+  const auto written = add_ca_certificate(work_of(call), next, call.clock.now());
   if (!written) return failed(written.error(), "The new CA certificate could not be made", kAgain);
   if (const auto swapped = call.host.renew_doors(); !swapped)
     return failed(swapped.error(), "The listener does not trust the new CA yet", kAgain);

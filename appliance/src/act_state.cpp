@@ -30,6 +30,7 @@ ActionOutcome status(ActionCall& call) {
   const auto& parts = lease->assembly().parts();
   const auto head = parts.store->head();
   out["appliance"] = parts.appliance_id;
+  out["time"] = base::to_rfc3339(parts.context().now());
   out["node"] = head.node;
   out["seq"] = head.seq;
   out["profile"] = parts.config.profile;

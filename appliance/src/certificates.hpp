@@ -25,6 +25,7 @@ struct IssuedChannel {
   base::Instant expires;
   std::uint16_t ca_version = 1;
 };
+// `now`, here and below, by the machine's clock: by that it is judged, and the ledger may be ahead of it.
 base::Result<IssuedChannel> issue_for(KeyWork work, Role role, const std::string& name, EVP_PKEY& key,
                                       base::Duration validity, base::Instant now);
 

@@ -20,6 +20,14 @@ constexpr std::size_t kSaltBytes = 16;
 // one right PIN in 4,096 is held for the wrong one.
 constexpr unsigned kMarkValues = 4096;
 
+// Newer service managers give a credential to the unit's user by an access list, whose mask then stands where
+// the group's bits do: 0440, in a folder that nobody else can enter.
+mode_t forbidden_bits(const std::string& path) {
+  const char* const folder = std::getenv("CREDENTIALS_DIRECTORY");
+  const bool credential = folder != nullptr && path.starts_with(std::string(folder) + '/');
+  return credential ? S_IWGRP | S_IRWXO : S_IRWXG | S_IRWXO;
+}
+
 }  // namespace
 
 const hsm::ModuleProfile& profile_of(const HsmConfig& config) {
@@ -77,7 +85,7 @@ base::Result<base::Secret> read_pin_file(const std::string& path) {
   struct stat info {};
   if (stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode))
     return base::Error(Errc::pin_file, "the token PIN's file is not there");
-  if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+  if ((info.st_mode & forbidden_bits(path)) != 0)
     return base::Error(Errc::pin_file, "the token PIN's file can be read by others: chmod 600");
   if (info.st_size <= 0 || info.st_size > 256)
     return base::Error(Errc::pin_file, "the token PIN's file is empty or too long");

@@ -23,6 +23,7 @@ using appliance::SignedAct;
 
 constexpr int kBarWidth = 40;
 constexpr base::Duration kAtOnce = base::hours(1);
+constexpr base::Duration kClocksAgree = base::minutes(5);
 constexpr base::Duration kByTurns = base::days(3);  // until both officers have signed a file
 
 void fail(Context& context, const ActionFailure& failure) {
@@ -62,9 +63,12 @@ class Shown {
   std::string last_;
 };
 
-// `known`: of an appliance that nobody can ask, for it is closed.
+// The appliance's time and not this machine's alone: a clock that was ahead once, and was set right, is
+// behind the ledger's last entry, by which the appliance judges what has expired. `known`: of an appliance
+// that nobody can ask, for it is closed.
 std::variant<SignedAct, ActionFailure> new_act(Reach& appliance, const AdminAsk& ask, std::string known,
                                                base::Duration life) {
+  auto now = base::SystemClock().now();
   if (known.empty()) {
     auto status =
         appliance.ask({"status", {}, {}, {}}, [](std::uint64_t, std::uint64_t, std::string_view) {});
@@ -74,8 +78,16 @@ std::variant<SignedAct, ActionFailure> new_act(Reach& appliance, const AdminAsk&
       return ActionFailure{"sealed", "The appliance is sealed: it does not know its officers.",
                            "Unseal it (`sigillo unseal`), and run the same command again."};
     known = id->get_string();
+    const auto* time = std::get<json::object>(status).if_contains("time");
+    const auto its =
+        time != nullptr && time->is_string() ? base::parse_rfc3339(time->get_string()) : std::nullopt;
+    if (its && *its > now + kClocksAgree) {
+      std::fprintf(stderr,
+                   "This machine's clock says %s, the appliance %s: the act is dated by the appliance.\n",
+                   base::to_rfc3339(now).c_str(), base::to_rfc3339(*its).c_str());
+      now = *its;
+    }
   }
-  const auto now = base::SystemClock().now();
   return SignedAct{appliance::act_text({std::move(known), ask.action, ask.parameters,
                                         appliance::random_nonce(), now, now + life}),
                    {}};

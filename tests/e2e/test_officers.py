@@ -1,24 +1,31 @@
 """Officers: acts that two of them sign, what is refused, and an appliance that is sealed, held and opened again."""
 
 import base64
+import datetime
 import hashlib
 import http.client
 import json
 import os
+import pathlib
 import pty
 import select
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
 
 import pytest
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives import hashes
 from harness.appliance import BIN, eventually
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "fault"))
+from control import Control  # noqa: E402
 
 
 def readiness(appliance):
@@ -193,6 +200,34 @@ def test_the_same_without_a_running_appliance(fresh):
     assert names(fresh)["carla"] == "active"
 
 
+# ---- a clock that was ahead
+
+FAULTS = pathlib.Path(BIN).parent / "fault"
+
+
+@pytest.mark.skipif(not (FAULTS / "libsigillo_fault_preload.so").exists(), reason="the sanitizers' runtime must be loaded first")
+def test_officers_act_after_a_clock_that_was_ahead_was_set_right(appliances, town):
+    one = appliances()
+    one.stop()
+    faults = Control(one.root / "faults", FAULTS)
+    one.environment = faults.environment(one.directory / "store")
+    faults.block.clock_offset_ms = 26 * 3600 * 1000
+    one.start()
+    one.at_branch(town.citizen())
+    faults.block.clock_offset_ms = 0
+    eventually(lambda: "clock-behind-ledger" in readiness(one)[1], what="the ledger ahead of the clock")
+    key, _ = keygen(one, "carla")
+    assert enrol(one, "carla", key)[0] == 0
+    certificate = one.root / "renewed.pem"
+    one.act("channel", "renew", "portal", "portal", "--new-key", str(one.root / "renewed.key"), "--certificate", str(certificate))
+    begun = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_before
+    assert begun < datetime.datetime.utcnow(), "a peer's clock was never ahead"
+    file = str(one.root / "by-turns.json")
+    suspension = ("channel", "suspend", "portal", "portal", "--act", file)
+    one.ask(*suspension, *one.officers("anna"))
+    assert names(one)["carla"] == "active"
+
+
 # ---- sealed
 
 
@@ -287,6 +322,7 @@ def test_the_service_managers_credential_goes_first(fresh):
     folder = fresh.root / "credentials"
     folder.mkdir()
     shutil.move(fresh.directory / "token-pin", folder / "token-pin")
+    (folder / "token-pin").chmod(0o440)  # as systemd 254 shows an access list's mask
     fresh.process = subprocess.Popen([BIN / "sigillod", "--config", fresh.configuration], stdin=subprocess.DEVNULL,
                                      stdout=subprocess.PIPE, stderr=fresh.log, env=os.environ | {"CREDENTIALS_DIRECTORY": str(folder)})
     served(fresh)

@@ -72,6 +72,12 @@ class Backup(unittest.TestCase):
         for option in re.findall(r"--[a-z-]+", words.group(0)):
             self.assertIn(option, usage)
 
+    def test_an_appliance_without_its_socket_is_found_by_its_port(self):
+        service = self.read("sigillo-backup.service")["Service"]
+        self.assertNotIn("PrivateNetwork", service)
+        self.assertIn("AF_INET", service["RestrictAddressFamilies"].split())
+        self.assertEqual(service["IPAddressAllow"], "localhost")
+
     @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd-analyze is not on this machine")
     def test_systemd_scores_it_at_most_two(self):
         done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager",
