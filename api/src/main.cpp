@@ -46,7 +46,7 @@ constexpr const char* kFooter =
     "  0  ended by a signal\n"
     "  1  a local error: arguments, configuration, certificate files, a port that is taken\n"
     "  2  the HSM cannot be used: its module, its keys\n"
-    "  3  the store was refused: rolled back, altered, or of another token\n";
+    "  3  the store was refused: rolled back, altered, of another token, or of a later version\n";
 
 [[noreturn]] void fail(Exit code, const std::string& sentence) {
   std::fprintf(stderr, "sigillod: %s\n", base::printable_sentence(sentence).c_str());

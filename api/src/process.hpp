@@ -9,12 +9,13 @@
 
 namespace sigillo::api {
 
-// What systemd and an operator can tell apart (K1, J7): 2 and 3 need a person, restarting does not help.
+// What systemd and an operator can tell apart: 2 and 3 need a person, restarting does not help
+// (docs/OPERATIONS.md, Exit codes).
 enum class Exit : int {
   good = 0,
   local = 1,   // arguments, configuration, certificate files, a port that is taken
   sealed = 2,  // the HSM, its token PIN or its keys
-  refused = 3  // the store: rolled back, altered, of another token
+  refused = 3  // the store: rolled back, altered, of another token, of a later version
 };
 Exit exit_of(std::uint16_t error_number);  // base::Error::number()
 

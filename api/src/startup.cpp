@@ -46,7 +46,7 @@ base::Result<Unsealed> unseal_alone(appliance::Host& host, const appliance::Conf
   }
   const auto done = host.unseal(*pin, source->how);
   if (done) return Unsealed::done;
-  // Attack on oneself: a wrong PIN that is tried at every restart locks the token for good (A9).
+  // Attack on oneself: a wrong PIN that is tried at every restart locks the token for good.
   if (done.error().is(hsm::Errc::credential)) return Unsealed::for_person;
   if (passes(done.error())) return Unsealed::later;
   return done.error();

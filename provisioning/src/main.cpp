@@ -39,7 +39,7 @@ constexpr void (*kCommands[])(CLI::App&, provisioning::Context&) = {
 };
 // clang-format on
 
-// Asked of the arguments as they stand: where they cannot be parsed, who reads JSON is told so in JSON (K2).
+// Asked of the arguments as they stand: where they cannot be parsed, who reads JSON is told so in JSON.
 bool wants_json(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];

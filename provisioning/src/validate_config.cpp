@@ -1,4 +1,4 @@
-// sigillo validate-config: reads a configuration as sigillod would, without module, token or store (K3).
+// sigillo validate-config: reads a configuration as sigillod would, without module, token or store.
 #include <memory>
 
 #include <CLI/CLI.hpp>

@@ -59,7 +59,7 @@ void initialize_once() {
   std::call_once(once, [] {
     sqlite3_config(SQLITE_CONFIG_LOG, &on_sqlite_log, nullptr);
     sqlite3_initialize();
-    // E7: SQLCipher's locking of every allocation needs a LimitMEMLOCK of the page cache's size, and floods
+    // SQLCipher's locking of every allocation needs a LimitMEMLOCK of the page cache's size, and floods
     // the log without it; the raw key alone is what this module holds in locked memory.
     base::log::info("store.memory", {{"cipher_memory_security", false}});
   });

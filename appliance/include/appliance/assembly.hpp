@@ -47,11 +47,13 @@ struct KeyLabels {
 // Version 1 of each, active at once: for a development appliance. The ceremony has key_backup.hpp.
 base::Result<void> create_keys(hsm::Token& token, base::Instant now = {});
 
-// Reads a token PIN from a file that only its owner can read; never from an argument or the environment (J3).
+// Reads a token PIN from a file that only its owner can read; never from an argument or the environment,
+// which other processes can read.
 base::Result<base::Secret> read_pin_file(const std::string& path);
 
 // Opens the configured module and token (sets SOFTHSM2_CONF where the configuration names one), with the PIN
-// of the configured file, or with this one. Errc::credential is final: the PIN must not be tried again (A9).
+// of the configured file, or with this one. Errc::credential is final: the PIN must not be tried again, for a
+// token counts wrong tries and locks.
 base::Result<std::unique_ptr<hsm::Token>> open_token(const HsmConfig& config);
 base::Result<std::unique_ptr<hsm::Token>> open_token(const HsmConfig& config, const base::Secret& pin);
 // The same, for what is done to a token and not by a server: keys made, backed up, restored.

@@ -1,6 +1,6 @@
 // Config: the appliance's configuration file (TOML), read once and checked whole. An unknown or duplicate
 // key, a wrong type, a relative path, a policy below its floor is refused with the key's name and what to do
-// (K3, K4, K5). Thread rule: immutable after loading.
+// (docs/OPERATIONS.md, Configuration). Thread rule: immutable after loading.
 #pragma once
 
 #include <optional>

@@ -1,6 +1,6 @@
 // Guard: the arithmetic of the guess limit, pure. One function computes whether a subject is delayed or
-// locked, for enforcement, for status and for notices alike (F3). The values live in the store; who may
-// change them is lifecycle's. Thread rule: pure functions.
+// locked, for enforcement, for status and for notices alike: two would one day say two things. The values
+// live in the store; who may change them is lifecycle's. Thread rule: pure functions.
 #pragma once
 
 #include <optional>

@@ -1,6 +1,6 @@
-// Policy: every number of product.md's rules, as one immutable value. Two profiles; a configuration may
-// tighten each value, and loosen none below the profile's floor unless it is a development appliance. 0 never
-// means unlimited. Thread rule: immutable after start.
+// Policy: every number of the rules (docs/OPERATIONS.md, Policy), as one immutable value. Two profiles; a
+// configuration may tighten each value, and loosen none below the profile's floor unless it is a development
+// appliance. 0 never means unlimited. Thread rule: immutable after start.
 #pragma once
 
 #include <cstdint>

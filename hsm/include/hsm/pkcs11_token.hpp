@@ -50,7 +50,7 @@ struct ModuleReport {
 class Pkcs11Token final : public CeremonyToken {
  public:
   // Loads, finds the token, logs in as CKU_USER. Errc::credential is final: the caller must not try the PIN
-  // again (A9).
+  // again, for a token counts wrong tries and locks.
   static base::Result<std::unique_ptr<Pkcs11Token>> open(const TokenOptions& options,
                                                          const base::Secret& pin);
   ~Pkcs11Token() override;

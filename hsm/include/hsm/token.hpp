@@ -84,8 +84,8 @@ class Token {
   virtual base::Result<base::Bytes> public_key(KeyRef key) = 0;
 
   // The newest version of a label, or the one asked for. Checks the attributes: CKA_SENSITIVE, not
-  // CKA_EXTRACTABLE, CKA_SIGN and nothing else (B6 of the requirements); an absent attribute is tolerated, a
-  // wrong one is not.
+  // CKA_EXTRACTABLE, CKA_SIGN and nothing else, so that no key does a second thing or leaves; an absent
+  // attribute is tolerated, a wrong one is not.
   virtual base::Result<KeyRef> find_key(const KeyId& id) = 0;
   virtual base::Result<std::vector<KeyInfo>> list_keys() = 0;  // ours: labels that start with "sigillo."
   // CKA_TOKEN, CKA_PRIVATE, CKA_SENSITIVE, not CKA_EXTRACTABLE, one use. Refused where it exists.

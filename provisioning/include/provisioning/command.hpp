@@ -1,7 +1,7 @@
 // Command: what the officers' commands of `sigillo` have in common: words or JSON, and exit codes. Each
 // command is a file of its own with a function that adds it to the program; main.cpp has the table of them.
 // Owner: main. Thread rule: one thread.
-// Never: takes a secret as an argument or from the environment (K6), prints one.
+// Never: takes a secret as an argument or from the environment, which others can read; prints one.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ class App;
 
 namespace sigillo::provisioning {
 
-// Of every command (K1); each says in its help what they mean there.
+// Of every command (docs/OPERATIONS.md, Exit codes); each says in its help what they mean there.
 enum class Exit : std::uint8_t {
   good = 0,
   local = 1,
@@ -52,9 +52,9 @@ class Context {
   Exit exit = Exit::good;
 
   // The outcome on standard output. JSON is one object whose `schema` is "sigillo.<command>/<version>";
-  // members may be added under one version, never changed or removed (K2).
+  // members may be added under one version, never changed or removed: programs read it.
   void result(std::string_view schema, boost::json::object members, std::string_view words);
-  // A failure: what failed and with which path, and what to do next (K5). On standard error, or as JSON on
+  // A failure: what failed and with which path, and what to do next. On standard error, or as JSON on
   // standard output with schema "sigillo.error/1".
   void failed(Exit code, std::string_view what, std::string_view next);
 };

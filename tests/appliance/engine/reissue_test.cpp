@@ -134,7 +134,8 @@ TEST_P(Reissuing, NeitherTimeNorARestartNorAnythingButANewCredentialEndsIt) {
   }
   EXPECT_NE(world.block(citizen).as<BlockedNow>(), nullptr);
   EXPECT_TRUE(locked(citizen));
-  // Who let a credential lapse while locked has the lock on the next one too, as product.md says of any.
+  // Who let a credential lapse while locked has the lock on the next one too, as after any lock: only a
+  // recovery, a branch or a request after a revocation ends one.
   EXPECT_NE(world.request(provisional).as<PinRequested>(), nullptr);
   EXPECT_TRUE(locked(provisional));
   world.restart();
