@@ -223,7 +223,7 @@ class Appliance:
         raise Failed("the appliance still had calls under way when nobody asked any more")
 
     def wait_checked(self, seconds=300):
-        """Until the store's buckets and lists have been looked through after the start; 20 s with ten millions."""
+        """Until the store's buckets and lists have been looked through after the start; most of a minute with ten millions."""
         until = time.monotonic() + seconds
         while b"store.checked" not in (self.folder / "sigillod.log").read_bytes()[self.log_from:]:
             if time.monotonic() > until:
