@@ -25,7 +25,6 @@ namespace json = boost::json;
 using appliance::ActionFailure;
 using appliance::ActionOutcome;
 
-constexpr std::size_t kTypedPinMax = 40;  // a ceremony's has 32 characters; what is longer is a share
 constexpr std::size_t kAnswerMax = 256 * 1024 * 1024;  // a list of acts grows; a server's error does not
 
 // The kernel lets a socket's name have 108 bytes: a longer path goes through its folder's descriptor.

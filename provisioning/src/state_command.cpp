@@ -97,6 +97,10 @@ void run_unseal(const Arguments& arguments, Context& context) {
   if (!pin)
     return context.failed(Exit::local, "The token's PIN: " + sentence(pin.error()) + '.',
                           "It was not tried. Type it at a terminal, or give --pin-file.");
+  // A share that is tried as a PIN costs the token one of its tries.
+  if (pin->size() > kTypedPinMax)
+    return context.failed(Exit::local, "That is longer than a PIN of a token.",
+                          "It was not tried. An authorisation share is given to `sigillo unseal --share`.");
   auto status = perform(arguments.admin, context,
                         {.action = "unseal", .secret = std::move(*pin), .running_only = true});
   if (!status) return;
