@@ -1,4 +1,5 @@
 // The guess limit, rule by rule, each at its edge.
+#include "notices.hpp"
 #include "world.hpp"
 
 namespace sigillo::appliance::testing {
@@ -236,6 +237,37 @@ TEST_F(Guesses, TheLockIsToldToTheCitizenOnce) {
   world.verify(citizen, kWrong8);
   world.restart();  // the notice is finished before the engine goes
   EXPECT_EQ(world.collect_all().size(), 3U) << "mobile, e-mail, PEC";
+}
+
+TEST_F(Guesses, NobodyWaitsForTheNoticeOfALock) {
+  const auto citizen = world.active(1);
+  const auto index = world.index(citizen);
+  world.collect_all();
+  bool free = false, looked = false, free_then = false;
+  world.store().before_commit([&] {
+    base::start(world.engine().context().queue.enter(index), [&](SubjectQueue::Turn) { free = true; });
+    looked = true;
+    free_then = free;
+  });
+  send_notices_later(world.engine().context(), index, NoticeEvent::locked);
+  world.restart();
+  EXPECT_TRUE(looked);
+  EXPECT_TRUE(free_then) << "a guess would wait for it, and at a subject that does not exist for nothing";
+  EXPECT_EQ(world.collect_all().size(), 3U);
+}
+
+TEST_F(Guesses, ANoticeOfASubjectThatIsErasedMeanwhileGoesToo) {
+  const auto citizen = world.active(1);
+  const auto index = world.index(citizen);
+  world.collect_all();
+  world.store().before_commit([&] {
+    sealed_store::Changes erasure;
+    erasure.erases.push_back(record_key(Table::subject, index));
+    EXPECT_TRUE(base::sync_wait(world.memory().commit(std::move(erasure))));
+  });
+  send_notices_later(world.engine().context(), index, NoticeEvent::locked);
+  world.restart();
+  EXPECT_TRUE(world.collect_all().empty());
 }
 
 }  // namespace

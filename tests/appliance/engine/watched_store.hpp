@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <optional>
 
 #include <sealed_store/store.hpp>
@@ -22,6 +23,8 @@ class WatchedStore final : public sealed_store::Store {
     error_ = error;
     fails_at_ = n == 0 ? 0 : writes_ + n;
   }
+  // Before the next commit passes, on its thread; once.
+  void before_commit(std::function<void()> what) { before_commit_ = std::move(what); }
 
   base::Result<std::optional<base::Bytes>> read(const sealed_store::RecordKey& key) override {
     ++reads_;
@@ -75,6 +78,7 @@ class WatchedStore final : public sealed_store::Store {
     behind_.refund(std::move(attempt), std::move(event));
   }
   base::Task<base::Result<sealed_store::Committed>> commit(sealed_store::Changes changes) override {
+    if (const auto what = std::exchange(before_commit_, {})) what();
     if (refuses()) co_return refusal();
     co_return co_await behind_.commit(std::move(changes));
   }
@@ -87,6 +91,7 @@ class WatchedStore final : public sealed_store::Store {
 
  private:
   std::size_t pretended_guards_ = 0;
+  std::function<void()> before_commit_;
   bool refuses() { return ++writes_ == fails_at_; }
   base::Error refusal() const { return base::Error(error_.load(), "as the test has asked"); }
 
