@@ -7,6 +7,7 @@
 namespace sigillo::appliance {
 namespace {
 
+constexpr std::size_t kUnreadableMax = 1000;  // and by then somebody has been told
 constexpr const char* kSteps[] = {"charge", "anchor", "evaluate", "settle"};
 
 std::vector<std::uint64_t> list(const base::Histogram& histogram) {
@@ -26,6 +27,8 @@ const char* name(Alarm alarm) {
       return "existence-told";
     case Alarm::ledger_altered:
       return "ledger-altered";
+    case Alarm::record_unreadable:
+      return "record-unreadable";
   }
   std::abort();
 }
@@ -38,6 +41,18 @@ void Figures::alarm(Alarm alarm, std::string_view channel) {
 void Figures::ledger_altered(std::uint64_t seq) {
   add(alarms_[static_cast<std::size_t>(Alarm::ledger_altered)]);
   base::log::error("alarm", {{"kind", name(Alarm::ledger_altered)}, {"seq", seq}});
+}
+
+void Figures::unreadable(const sealed_store::RecordKey& key, const base::Error& cause) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (unreadable_.size() >= kUnreadableMax || !unreadable_.insert(key).second) return;
+  }
+  add(alarms_[static_cast<std::size_t>(Alarm::record_unreadable)]);
+  base::log::error("alarm", {{"kind", name(Alarm::record_unreadable)},
+                             {"table", key.table},
+                             {"bucket", base::read_be<std::uint16_t>(key.id)},
+                             {"number", cause.number()}});
 }
 
 void Figures::locked(const Locked& counted) {

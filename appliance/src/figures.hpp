@@ -4,6 +4,8 @@
 
 #include <array>
 #include <atomic>
+#include <mutex>
+#include <set>
 #include <string_view>
 
 #include <appliance/ledger_events.hpp>
@@ -15,7 +17,13 @@ namespace sigillo::appliance {
 
 // The parts of the time from a charge to its answer. `anchor` is inside `charge`, and inside most settles.
 enum class Step : std::uint8_t { charge, anchor, evaluate, settle };
-enum class Alarm : std::uint8_t { counters_full, shared_contact, existence_told, ledger_altered };
+enum class Alarm : std::uint8_t {
+  counters_full,
+  shared_contact,
+  existence_told,
+  ledger_altered,
+  record_unreadable
+};
 const char* name(Alarm alarm);
 
 class Figures {
@@ -24,6 +32,8 @@ class Figures {
   void limit_reached() { add(limits_); }
   void alarm(Alarm alarm, std::string_view channel = {});  // counted, and a line in the log
   void ledger_altered(std::uint64_t seq);                  // the same, with the entry
+  // A record that whoever goes through a queue had to pass: the same, once for each.
+  void unreadable(const sealed_store::RecordKey& key, const base::Error& cause);
   base::Histogram& step(Step step) { return steps_[static_cast<std::size_t>(step)]; }
   void anchored(std::uint64_t seq) { anchored_.store(seq, std::memory_order_relaxed); }
   void anchor_failed() { add(anchor_failures_); }
@@ -40,10 +50,12 @@ class Figures {
   static void add(Count& count) { count.fetch_add(1, std::memory_order_relaxed); }
 
   std::array<Count, 16> outcomes_{};
-  std::array<Count, 4> alarms_{};
+  std::array<Count, 5> alarms_{};
   std::array<base::Histogram, 4> steps_;
   std::array<Count, kLockable.size()> locked_{};
   std::atomic<bool> looked_at_{false};
+  std::mutex mutex_;
+  std::set<sealed_store::RecordKey> unreadable_;
   Count limits_{0}, anchored_{0}, anchor_failures_{0}, unclean_stops_{0};
 };
 

@@ -20,6 +20,27 @@ bool is_open(DeliveryState state) {
   return state == DeliveryState::queued || state == DeliveryState::leased;
 }
 
+// One that cannot be read is as none, with an alarm: its courier gets the others.
+base::Result<std::optional<DeliveryRecord>> find(Session& session, const Id& id) {
+  auto found = session.context().load<DeliveryRecord>(Table::delivery, id);
+  if (found || !of_one_part(found.error())) return found;
+  session.context().figures->unreadable(record_key(Table::delivery, id), found.error());
+  return std::optional<DeliveryRecord>();
+}
+
+void lease(Session& session, Changes& changes, Leases& leases, const Id& id, DeliveryRecord record) {
+  if (session.now() >= record.expires)
+    return end_delivery(session, changes, id, std::move(record), DeliveryState::expired);
+  if (record.attempts >= session.policy().delivery.attempts)
+    return end_delivery(session, changes, id, std::move(record), DeliveryState::failed);
+  record.state = DeliveryState::leased;
+  ++record.attempts;
+  record.lease_ends = session.now() + session.policy().delivery.lease;
+  leases.deliveries.push_back({to_text(id), record.lease_ends, record.attempts, record.sealed});
+  changes.puts.push_back(session.context().put(Table::delivery, id, record, static_cast<Queue>(record.medium),
+                                               record.lease_ends));
+}
+
 }  // namespace
 
 base::Task<base::Result<void>> withdraw(Session& session, Changes& changes,
@@ -42,27 +63,21 @@ base::Task<Reply> run(Session& session, const LeaseDeliveries& request) {
   const Medium medium = *courier_medium(session.role());
   const auto turn = co_await session.context().queue.enter(outbox_turn(medium));
   co_await session.context().dispatcher.hop();
-  auto due = session.context().store.due(static_cast<std::uint8_t>(medium), session.now(), request.max);
-  if (!due) co_return Outage::store_unavailable;
   Leases leases;
   Changes changes;
-  for (const auto& hint : *due) {
-    auto found = session.context().load<DeliveryRecord>(Table::delivery, hint.key.id);
-    if (!found) co_return Outage::store_unavailable;
-    if (!*found || !is_open((*found)->state) || (*found)->medium != medium) continue;
-    auto& record = **found;
-    if (session.now() >= record.expires) {
-      end_delivery(session, changes, hint.key.id, std::move(record), DeliveryState::expired);
-    } else if (record.attempts >= session.policy().delivery.attempts) {
-      end_delivery(session, changes, hint.key.id, std::move(record), DeliveryState::failed);
-    } else {
-      record.state = DeliveryState::leased;
-      ++record.attempts;
-      record.lease_ends = session.now() + session.policy().delivery.lease;
-      leases.deliveries.push_back({to_text(hint.key.id), record.lease_ends, record.attempts, record.sealed});
-      changes.puts.push_back(session.context().put(Table::delivery, hint.key.id, record,
-                                                   static_cast<Queue>(medium), record.lease_ends));
+  std::optional<sealed_store::DueRecord> passed;  // what cannot be leased keeps nobody behind it waiting
+  while (changes.puts.size() < request.max) {
+    const auto due = session.context().store.due(static_cast<std::uint8_t>(medium), session.now(),
+                                                 request.max - changes.puts.size(), passed);
+    if (!due) co_return Outage::store_unavailable;
+    if (due->empty()) break;
+    for (const auto& hint : *due) {
+      auto found = find(session, hint.key.id);
+      if (!found) co_return Outage::store_unavailable;
+      if (*found && is_open((*found)->state) && (*found)->medium == medium)
+        lease(session, changes, leases, hint.key.id, std::move(**found));
     }
+    passed = due->back();
   }
   Answer answer(std::move(leases));
   if (changes.puts.empty()) co_return session.answer(answer);
@@ -80,7 +95,7 @@ base::Task<Reply> run(Session& session, const AckDeliveries& request) {
     const auto id = parse_id(ack.delivery_id);
     std::optional<DeliveryRecord> record;
     if (id) {
-      auto found = session.context().load<DeliveryRecord>(Table::delivery, *id);
+      auto found = find(session, *id);
       if (!found) co_return Outage::store_unavailable;
       record = std::move(*found);
     }

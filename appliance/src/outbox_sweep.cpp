@@ -35,7 +35,10 @@ base::Task<std::optional<std::size_t>> OutboxSweep::slice(base::Instant now) {
   sealed_store::Changes changes;
   for (const auto& hint : *due) {
     auto found = context_.load<DeliveryRecord>(Table::delivery, hint.key.id);
-    if (!found) begin_again_ = std::min(begin_again_, now + kAgain);
+    if (!found) {
+      if (of_one_part(found.error())) context_.figures->unreadable(hint.key, found.error());
+      begin_again_ = std::min(begin_again_, now + kAgain);
+    }
     if (!found || !*found) continue;
     auto& record = **found;
     const bool expired = now >= record.expires;

@@ -100,6 +100,46 @@ TEST_P(Outbox, APartThatTheStoreDoesNotTakeComesAgain) {
   for (int i = 0; i < 20; ++i) EXPECT_EQ(read(i).state, DeliveryState::expired);
 }
 
+// (1) A page of the store is damaged, or put back; (2) the delivery in it stands first in its queue for good.
+TEST_P(Outbox, ADeliveryThatCannotBeReadKeepsNoOtherFromItsCourier) {
+  queue(0, 5, base::days(2));
+  const auto key = record_key(Table::delivery, id(0));
+  sealed_store::Changes garbage{
+      .puts = {{key, base::Bytes(100, 7), static_cast<std::uint8_t>(Queue::sms), world.clock.now()}}};
+  ASSERT_TRUE(base::sync_wait(context().store.commit(std::move(garbage))));
+  world.store().damage(record_key(Table::delivery, id(1)));
+  const auto lease = [this](std::uint32_t max) {
+    std::vector<std::string> ids;
+    const auto leased = world.call(Role::courier_sms, LeaseDeliveries{max});
+    if (leased.as<Leases>() == nullptr) return std::vector<std::string>{describe(leased)};
+    for (const auto& one : leased.as<Leases>()->deliveries) ids.push_back(one.delivery_id);
+    return ids;
+  };
+  using Ids = std::vector<std::string>;
+  EXPECT_EQ(lease(1), Ids{to_text(id(2))});
+  EXPECT_EQ(lease(2), (Ids{to_text(id(3)), to_text(id(4))}));
+  EXPECT_EQ(lease(1), Ids{});
+
+  AckDeliveries acks;
+  for (int i = 0; i < 5; ++i) acks.acks.push_back({to_text(id(i)), true, {}});
+  const auto told = world.call(Role::courier_sms, std::move(acks));
+  ASSERT_NE(told.as<AckResults>(), nullptr) << describe(told);
+  std::vector<bool> recorded;
+  for (const auto& one : told.as<AckResults>()->results) recorded.push_back(one.recorded);
+  EXPECT_EQ(recorded, (std::vector<bool>{false, false, true, true, true}));
+  sweep_all();
+  EXPECT_EQ(world.reading("sigillo_alarms_total", "record-unreadable"), 2) << "each once, whoever met it";
+
+  world.store().mend(record_key(Table::delivery, id(1)));
+  EXPECT_EQ(lease(1), Ids{to_text(id(1))});
+}
+
+TEST_P(Outbox, AStoreThatDoesNotServeIsNoLackOfDeliveries) {
+  queue(0, 2, base::days(2));
+  world.store().damage(record_key(Table::delivery, id(0)), sealed_store::Errc::unavailable);
+  EXPECT_EQ(world.call(Role::courier_sms, LeaseDeliveries{2}).outage, Outage::store_unavailable);
+}
+
 INSTANTIATE_TEST_SUITE_P(Disks, Outbox, ::testing::Values(Disk::memory, Disk::sqlcipher),
                          [](const auto& with) {
                            return with.param == Disk::memory ? "memory" : "sqlcipher";

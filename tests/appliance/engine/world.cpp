@@ -366,6 +366,12 @@ sealed_store::GuardValue World::guard(const Citizen& citizen, guard::Counter cou
 std::vector<sealed_store::LedgerEntry> World::entries(std::uint64_t after) {
   return *watched_->ledger(after, 1'000'000);
 }
+std::optional<double> World::reading(const std::string& name, const std::string& label) {
+  for (const auto& one : engine_->readings())
+    if (one.name == name && one.label_value == label) return one.value;
+  return std::nullopt;
+}
+
 std::size_t World::count_events(EventKind kind, std::uint64_t after) {
   const auto all = entries(after);
   return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [kind](const auto& entry) {

@@ -123,6 +123,8 @@ class World {
   }
   std::vector<sealed_store::LedgerEntry> entries(std::uint64_t after = 0);
   std::size_t count_events(EventKind kind, std::uint64_t after = 0);
+  // What a scrape would show; nothing where the figure is not told.
+  std::optional<double> reading(const std::string& name, const std::string& label = {});
 
  private:
   struct Folder;
