@@ -106,7 +106,7 @@ Readiness Engine::readiness() const {
 std::vector<Reading> Engine::readings() const {
   using enum Reading::Kind;
   std::vector<Reading> out;
-  context_.figures->append_to(out, context_.store);
+  context_.figures->append_to(out, context_.store, context_.now());
   const auto& times = context_.dispatcher.times();
   for (std::size_t i = 0; i < times.size(); ++i) {
     const auto counts = times[i].counts();

@@ -51,6 +51,10 @@ Housekeeping::Housekeeping(Engine& engine, TimedAnchor& anchor, const hsm::Token
                  {engine.context(), Medium::email},
                  {engine.context(), Medium::pec},
                  {engine.context(), Medium::post}}},
+      gauges_{{{engine.context(), Medium::sms},
+               {engine.context(), Medium::email},
+               {engine.context(), Medium::pec},
+               {engine.context(), Medium::post}}},
       thread_([this] { loop(); }) {}
 
 Housekeeping::~Housekeeping() {
@@ -89,6 +93,7 @@ void Housekeeping::round() {
   runs_.keep_time();
   uses_.keep();
   if (due_.step()) base::sync_wait(ageing_.step());
+  for (auto& gauge : gauges_) gauge.step();
   const auto& audit = engine_.context().config.audit;
   if (!audit.checkpoint_folder.empty() && engine_.context().clock.now() >= next_checkpoint_) {
     if (base::sync_wait(publish_checkpoint()))

@@ -1,7 +1,7 @@
 // Housekeeping: what time does by itself. Once a second: has what fell due erased (due_sweep.hpp), counters
 // that ended with time (ageing.hpp) and sealed texts past their validity (outbox_sweep.hpp), asks the anchor
 // whether another copy has taken over, notes when the HSM goes and comes, and gives checkpoints out at their
-// interval. Thread rule: a thread of its own; stops in
+// interval, and measures the couriers' queues (outbox_gauge.hpp). Thread rule: a thread of its own; stops in
 // its destructor.
 #pragma once
 
@@ -13,6 +13,7 @@
 #include "ageing.hpp"
 #include "due_sweep.hpp"
 #include "key_uses.hpp"
+#include "outbox_gauge.hpp"
 #include "outbox_sweep.hpp"
 #include "runs.hpp"
 #include "timed_anchor.hpp"
@@ -41,6 +42,7 @@ class Housekeeping {
   DueSweep due_;
   Ageing ageing_;
   std::array<OutboxSweep, 4> outboxes_;
+  std::array<OutboxGauge, 4> gauges_;
   std::uint64_t records_seen_ = 0;
   bool hsm_was_healthy_ = true;
   bool disk_nearly_full_ = false;

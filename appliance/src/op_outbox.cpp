@@ -5,17 +5,6 @@
 namespace sigillo::appliance {
 namespace {
 
-constexpr base::Duration kOutcomeKept =
-    base::days(90);  // of a delivery that ended, for status; its text is gone at once
-
-void end_delivery(Session& session, Changes& changes, const Id& id, DeliveryRecord record,
-                  DeliveryState state) {
-  record.state = state;
-  record.sealed.clear();
-  changes.puts.push_back(
-      session.context().put(Table::delivery, id, record, Queue::delivery, session.now() + kOutcomeKept));
-}
-
 bool is_open(DeliveryState state) {
   return state == DeliveryState::queued || state == DeliveryState::leased;
 }
@@ -28,11 +17,10 @@ base::Result<std::optional<DeliveryRecord>> find(Session& session, const Id& id)
   return std::optional<DeliveryRecord>();
 }
 
-void lease(Session& session, Changes& changes, Leases& leases, const Id& id, DeliveryRecord record) {
-  if (session.now() >= record.expires)
-    return end_delivery(session, changes, id, std::move(record), DeliveryState::expired);
-  if (record.attempts >= session.policy().delivery.attempts)
-    return end_delivery(session, changes, id, std::move(record), DeliveryState::failed);
+void lease(Session& session, Changes& changes, Leases& leases, const Id& id, DeliveryRecord record,
+           Figures::Deliveries& ended) {
+  if (give_up(session.context(), changes, id, record, session.now(), ended)) return;
+  if (record.state == DeliveryState::leased) ++ended.lapsed;
   record.state = DeliveryState::leased;
   ++record.attempts;
   record.lease_ends = session.now() + session.policy().delivery.lease;
@@ -54,7 +42,8 @@ base::Task<base::Result<void>> withdraw(Session& session, Changes& changes,
     auto record = session.context().load<DeliveryRecord>(Table::delivery, issued.id);
     if (!record) co_return record.error();
     if (*record && is_open((*record)->state))
-      end_delivery(session, changes, issued.id, std::move(**record), DeliveryState::expired);
+      end_delivery(session.context(), changes, issued.id, std::move(**record), DeliveryState::expired,
+                   session.now());
   }
   co_return base::ok();
 }
@@ -65,6 +54,7 @@ base::Task<Reply> run(Session& session, const LeaseDeliveries& request) {
   co_await session.context().dispatcher.hop();
   Leases leases;
   Changes changes;
+  Figures::Deliveries ended;
   std::optional<sealed_store::DueRecord> passed;  // what cannot be leased keeps nobody behind it waiting
   while (changes.puts.size() < request.max) {
     const auto due = session.context().store.due(static_cast<std::uint8_t>(medium), session.now(),
@@ -75,14 +65,16 @@ base::Task<Reply> run(Session& session, const LeaseDeliveries& request) {
       auto found = find(session, hint.key.id);
       if (!found) co_return Outage::store_unavailable;
       if (*found && is_open((*found)->state) && (*found)->medium == medium)
-        lease(session, changes, leases, hint.key.id, std::move(**found));
+        lease(session, changes, leases, hint.key.id, std::move(**found), ended);
     }
     passed = due->back();
   }
   Answer answer(std::move(leases));
   if (changes.puts.empty()) co_return session.answer(answer);
   changes.witnessed = false;  // a lease that is forgotten comes back
-  co_return co_await session.commit(std::move(changes), std::move(answer));
+  auto reply = co_await session.commit(std::move(changes), std::move(answer));
+  if (!std::holds_alternative<Outage>(reply)) session.context().figures->deliveries(medium, ended);
+  co_return reply;
 }
 
 base::Task<Reply> run(Session& session, const AckDeliveries& request) {
@@ -91,6 +83,7 @@ base::Task<Reply> run(Session& session, const AckDeliveries& request) {
   co_await session.context().dispatcher.hop();
   AckResults results;
   Changes changes;
+  Figures::Deliveries ended;
   for (const auto& ack : request.acks) {
     const auto id = parse_id(ack.delivery_id);
     std::optional<DeliveryRecord> record;
@@ -106,9 +99,12 @@ base::Task<Reply> run(Session& session, const AckDeliveries& request) {
     if (!own || seen || !is_open(record->state)) continue;
     const SubjectIndex subject = record->subject;
     if (ack.delivered) {
-      end_delivery(session, changes, *id, std::move(*record), DeliveryState::delivered);
+      end_delivery(session.context(), changes, *id, std::move(*record), DeliveryState::delivered,
+                   session.now());
+      ++ended.delivered;
     } else if (record->attempts >= session.policy().delivery.attempts) {
-      end_delivery(session, changes, *id, std::move(*record), DeliveryState::failed);
+      end_delivery(session.context(), changes, *id, std::move(*record), DeliveryState::failed, session.now());
+      ++ended.failed;
     } else {
       // It comes back when its lease would have ended, so that a gateway that fails fast does not burn ten
       // attempts.
@@ -122,7 +118,9 @@ base::Task<Reply> run(Session& session, const AckDeliveries& request) {
   }
   Answer answer(std::move(results));
   if (changes.puts.empty()) co_return session.answer(answer);
-  co_return co_await session.commit(std::move(changes), std::move(answer));
+  auto reply = co_await session.commit(std::move(changes), std::move(answer));
+  if (!std::holds_alternative<Outage>(reply)) session.context().figures->deliveries(medium, ended);
+  co_return reply;
 }
 
 }  // namespace sigillo::appliance
