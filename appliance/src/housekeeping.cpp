@@ -92,7 +92,7 @@ void Housekeeping::round() {
   watch_disk();
   runs_.keep_time();
   uses_.keep();
-  if (due_.step()) base::sync_wait(ageing_.step());
+  if (due_.step()) ageing_.step();
   for (auto& gauge : gauges_) gauge.step();
   const auto& audit = engine_.context().config.audit;
   if (!audit.checkpoint_folder.empty() && engine_.context().clock.now() >= next_checkpoint_) {

@@ -3,10 +3,14 @@
 // reaches the store behind. Thread rule: as Store.
 #pragma once
 
+#include <pthread.h>
+
 #include <atomic>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
+#include <string>
 
 #include <sealed_store/store.hpp>
 
@@ -41,8 +45,15 @@ class WatchedStore final : public sealed_store::Store {
     pretended_due_[queue] = record;
   }
 
+  // The names of the threads that have read records or counters since this was asked last.
+  std::set<std::string> take_readers() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(readers_, {});
+  }
+
   base::Result<std::optional<base::Bytes>> read(const sealed_store::RecordKey& key) override {
     ++reads_;
+    note_reader();
     if (const auto error = damaged(key)) return *error;
     return behind_.read(key);
   }
@@ -73,6 +84,7 @@ class WatchedStore final : public sealed_store::Store {
   }
   std::vector<std::pair<sealed_store::GuardKey, sealed_store::GuardValue>> guards_of(
       std::uint16_t block) const override {
+    note_reader();
     return behind_.guards_of(block);
   }
   base::Task<base::Result<sealed_store::Committed>> prune(sealed_store::LedgerBase base,
@@ -120,7 +132,15 @@ class WatchedStore final : public sealed_store::Store {
     return base::Error(found->second, "as the test has asked");
   }
 
-  std::mutex mutex_;
+  void note_reader() const {
+    char name[16] = {};
+    ::pthread_getname_np(::pthread_self(), name, sizeof name);
+    const std::lock_guard lock(mutex_);
+    readers_.insert(name);
+  }
+
+  mutable std::mutex mutex_;
+  mutable std::set<std::string> readers_;
   std::map<sealed_store::RecordKey, sealed_store::Errc> damaged_;
   std::map<std::uint8_t, sealed_store::DueRecord> pretended_due_;
   std::size_t pretended_guards_ = 0;
