@@ -33,8 +33,8 @@ struct Parcel {
 // turn, in the order of the media, so that no two calls wait for each other.
 SubjectIndex outbox_turn(Medium medium);
 
-// Queues it for the medium's courier. Refusal::delivery_not_possible where no active courier has a delivery
-// key.
+// Queues it for the medium's courier, which may be suspended: it waits then. Refusal::delivery_not_possible
+// where no courier has a delivery key.
 std::variant<Refusal, Id> post(const Context& context, sealed_store::Changes& changes, const Parcel& parcel,
                                base::Instant now);
 // A delivery ends: its text goes at once, its outcome is kept a while for status.

@@ -228,5 +228,20 @@ TEST_F(Issues, AProvisionalPinLapsesAfterSixtyDays) {
   EXPECT_NE(world.request(citizen).as<PinRequested>(), nullptr);
 }
 
+TEST_F(Issues, WhatIsForASuspendedCourierWaitsUntilItIsActiveAgain) {
+  world.change(Role::courier_sms, [](Channel& courier) { courier.status = ChannelStatus::suspended; });
+  auto citizen = world.citizen(1);
+  const auto asked = world.request(citizen);
+  ASSERT_NE(asked.as<PinRequested>(), nullptr) << describe(asked);
+  world.change(Role::courier_sms, [](Channel& courier) { courier.status = ChannelStatus::active; });
+  world.read_halves(citizen, *asked.as<PinRequested>());
+  EXPECT_NO_FATAL_FAILURE(world.activate(citizen));
+}
+
+TEST_F(Issues, ARevokedCourierIsNone) {
+  world.change(Role::courier_sms, [](Channel& courier) { courier.status = ChannelStatus::revoked; });
+  EXPECT_TRUE(world.request(world.citizen(1)).is(Refusal::delivery_not_possible));
+}
+
 }  // namespace
 }  // namespace sigillo::appliance::testing

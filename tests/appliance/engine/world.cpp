@@ -150,9 +150,7 @@ void World::start() {
   verifier_ = std::make_unique<Verifier>(*dispatcher_, *ring_, config.policy.verifier.pbkdf2_iterations);
   messages_ = std::make_unique<Messages>(Messages::built_in());
   queue_ = std::make_unique<SubjectQueue>(*dispatcher_);
-  std::vector<Channel> channels;
-  for (const auto& desk : desks_) channels.push_back(desk.channel);
-  channels_.set(std::move(channels));
+  enrol();
   engine_ = std::make_unique<Engine>(Context{config,
                                              clock,
                                              *dispatcher_,
@@ -165,6 +163,17 @@ void World::start() {
                                              {},
                                              std::make_shared<Figures>(),
                                              reissue});
+}
+
+void World::enrol() {
+  std::vector<Channel> channels;
+  for (const auto& desk : desks_) channels.push_back(desk.channel);
+  channels_.set(std::move(channels));
+}
+
+void World::change(Role role, const std::function<void(Channel&)>& how) {
+  how(std::ranges::find(desks_, role, [](const Desk& desk) { return desk.channel.role; })->channel);
+  enrol();
 }
 
 void World::stop() {

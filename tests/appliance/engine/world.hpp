@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -87,6 +88,8 @@ class World {
   hsm::Dispatcher& dispatcher() { return *dispatcher_; }
   KeyRing& ring() { return *ring_; }
   ChannelPtr channel(Role role) const;
+  // As officers do it: seen by the next call.
+  void change(Role role, const std::function<void(Channel&)>& how);
   base::Task<Reply> begin(Role role, Request request, Render render, std::optional<Idempotency> key = {});
   Outcome call(Role role, Request request, std::optional<std::string> key = {}, std::string body = "body");
 
@@ -128,6 +131,7 @@ class World {
 
  private:
   struct Folder;
+  void enrol();
   struct Desk {
     Channel channel;
     std::optional<base::EcPrivateKey> key;
