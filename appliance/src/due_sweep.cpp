@@ -9,7 +9,10 @@
 namespace sigillo::appliance {
 namespace {
 
-constexpr std::size_t kPage = 200;  // of each queue in one step; the rest comes a second later
+constexpr std::size_t kPage = 200;
+// Whoever holds the turns of several waits for others who wait for it; a key in flight waits for nobody.
+constexpr std::size_t kUnderTurns = 1;
+constexpr std::size_t kWithoutTurns = 200;
 constexpr base::Duration kAgain = base::seconds(60);  // what could not be read
 
 }  // namespace
@@ -92,13 +95,14 @@ struct DueSweep::Takes {
 
 DueSweep::DueSweep(Engine& engine)
     : engine_(engine),
-      lines_{{{Queue::idempotency, Takes::answer},
-              {Queue::link, Takes::link},
-              {Queue::subject, Takes::verifiers},
-              {Queue::contact_use, Takes::contact_use},
-              {Queue::delivery, Takes::outcome}}} {}
+      lines_{{{Queue::idempotency, Takes::answer, kWithoutTurns},
+              {Queue::link, Takes::link, kUnderTurns},
+              {Queue::subject, Takes::verifiers, kUnderTurns},
+              {Queue::contact_use, Takes::contact_use, kUnderTurns},
+              {Queue::delivery, Takes::outcome, kWithoutTurns}}} {}
 
-bool DueSweep::step() {
+bool DueSweep::step(std::chrono::steady_clock::duration time) {
+  const auto until = std::chrono::steady_clock::now() + time;
   const auto now = engine_.context().now();
   const bool set_back = now < std::exchange(looked_, now);  // and what came since stands before `passed`
   for (auto& line : lines_) {
@@ -106,39 +110,48 @@ bool DueSweep::step() {
       line.passed.reset();
       line.again = kNever;
     }
-    if (!sweep(line)) return false;
+    if (!sweep(line, until)) return false;
   }
   return true;
 }
 
-bool DueSweep::sweep(Line& line) {
+bool DueSweep::sweep(Line& line, std::chrono::steady_clock::time_point until) {
   const auto& context = engine_.context();
-  const auto due =
-      context.store.due(static_cast<std::uint8_t>(line.queue), context.now(), kPage, line.passed);
-  if (!due) return of_one_part(due.error());
-  for (const auto& one : *due) {
-    if (!sweep(line, one)) return false;
+  auto passed = line.passed;
+  for (bool more = true; more; more = more && std::chrono::steady_clock::now() < until) {
+    const auto due = context.store.due(static_cast<std::uint8_t>(line.queue), context.now(), kPage, passed);
+    if (!due) return of_one_part(due.error());
+    for (Due rest(*due); !rest.empty();) {
+      const auto next = rest.first(std::min(line.at_once, rest.size()));
+      if (!sweep(line, next)) return false;
+      rest = rest.subspan(next.size());
+    }
+    if (!due->empty()) passed = due->back();
+    more = due->size() == kPage;
   }
-  if (line.again != kNever && !due->empty()) line.passed = due->back();
+  if (line.again != kNever) line.passed = passed;
   return true;
 }
 
-bool DueSweep::sweep(Line& line, const sealed_store::DueRecord& due) {
-  const auto swept = base::sync_wait(commit(line, due.key.id));
+// Where one of several cannot be read or erased, none is: then each goes by itself.
+bool DueSweep::sweep(Line& line, Due due) {
+  const auto swept = base::sync_wait(commit(line, due));
   if (swept) return true;
   if (!of_one_part(swept.error())) {
     base::log::error("housekeeping-failed", swept.error());
     return false;
   }
+  if (due.size() > 1)
+    return std::ranges::all_of(due, [&](const auto& one) { return sweep(line, Due(&one, 1)); });
   const auto& context = engine_.context();
-  context.figures->unreadable(due.key, swept.error());
+  context.figures->unreadable(due.front().key, swept.error());
   line.again = std::min(line.again, context.now() + kAgain);
   return true;
 }
 
-base::Task<base::Result<void>> DueSweep::commit(const Line& line, Id id) {
+base::Task<base::Result<void>> DueSweep::commit(const Line& line, Due due) {
   Taking taking;
-  SIGILLO_CO_CHECK(co_await line.take(engine_, id, taking));
+  for (const auto& one : due) SIGILLO_CO_CHECK(co_await line.take(engine_, one.key.id, taking));
   auto& changes = taking.changes;
   if (changes.puts.empty() && changes.erases.empty()) co_return base::ok();
   changes.witnessed = false;

@@ -6,7 +6,9 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <limits>
+#include <span>
 
 #include "engine.hpp"
 
@@ -16,9 +18,9 @@ class DueSweep {
  public:
   explicit DueSweep(Engine& engine);
 
-  // The next of each queue; waits for their commits. False where the store did not serve: the next would fail
-  // like it, in front of those who wait for the writer.
-  bool step();
+  // Until nothing is due, or the time is up: of each queue a page at least. Waits for its commits. False
+  // where the store did not serve: the next would fail like it, in front of those who wait for the writer.
+  bool step(std::chrono::steady_clock::duration time);
 
  private:
   struct Taking;  // what goes with one commit, and what is held until it is made
@@ -26,13 +28,15 @@ class DueSweep {
   struct Line {
     Queue queue;
     Take take;
+    std::size_t at_once;                                 // in one commit, which is one entry of the ledger
     std::optional<sealed_store::DueRecord> passed = {};  // while something before it stands there still
     base::Instant again = kNever;                        // when that is looked at once more
   };
   struct Takes;
-  bool sweep(Line& line);
-  bool sweep(Line& line, const sealed_store::DueRecord& due);
-  base::Task<base::Result<void>> commit(const Line& line, Id id);
+  using Due = std::span<const sealed_store::DueRecord>;
+  bool sweep(Line& line, std::chrono::steady_clock::time_point until);
+  bool sweep(Line& line, Due due);
+  base::Task<base::Result<void>> commit(const Line& line, Due due);
 
   static constexpr base::Instant kNever{std::numeric_limits<std::int64_t>::max()};
 

@@ -15,6 +15,7 @@ namespace {
 using sealed_store::Changes;
 
 constexpr auto kRound = std::chrono::seconds(1);
+constexpr auto kDueTime = std::chrono::milliseconds(500);
 // The couriers' queues: so many parts of each in one round, and others have the cores in between.
 constexpr int kParts = 25;
 constexpr auto kRest = std::chrono::milliseconds(5);
@@ -92,7 +93,7 @@ void Housekeeping::round() {
   watch_disk();
   runs_.keep_time();
   uses_.keep();
-  if (due_.step()) ageing_.step();
+  if (due_.step(kDueTime)) ageing_.step();
   for (auto& gauge : gauges_) gauge.step();
   const auto& audit = engine_.context().config.audit;
   if (!audit.checkpoint_folder.empty() && engine_.context().clock.now() >= next_checkpoint_) {

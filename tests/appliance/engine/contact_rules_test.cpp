@@ -231,12 +231,12 @@ TEST_F(ContactRules, AUseThatCameWhileOthersFellDueStillCounts) {
   const auto key = record_key(Table::contact_use, contact);
   world.store().pretend_due(static_cast<std::uint8_t>(Queue::contact_use), {world.clock.now(), key});
   DueSweep sweep(world.engine());
-  EXPECT_TRUE(sweep.step());
+  EXPECT_TRUE(sweep.step(std::chrono::seconds(1)));
   EXPECT_TRUE(kept());
   request(7);
   EXPECT_EQ(world.count_events(EventKind::shared_contact), 1U);
   world.clock.advance(base::days(30));
-  EXPECT_TRUE(sweep.step());
+  EXPECT_TRUE(sweep.step(std::chrono::seconds(1)));
   EXPECT_FALSE(kept());
 }
 
