@@ -168,4 +168,14 @@ ChannelPtr ChannelRegistry::courier(Medium medium) const {
   return nullptr;
 }
 
+std::optional<base::Instant> ChannelRegistry::first_end() const {
+  const std::shared_lock lock(mutex_);
+  std::optional<base::Instant> first;
+  for (const auto& channel : channels_) {
+    if (channel->status != ChannelStatus::active || channel->certificate_expires.ms == 0) continue;
+    if (!first || channel->certificate_expires < *first) first = channel->certificate_expires;
+  }
+  return first;
+}
+
 }  // namespace sigillo::appliance

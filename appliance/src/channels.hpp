@@ -4,6 +4,7 @@
 #pragma once
 
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <vector>
 
@@ -35,6 +36,8 @@ class ChannelRegistry {
   // The courier of a medium that has a delivery key, an active one before one that is suspended: what is
   // sealed to that waits until it is active again. Nothing where none is enrolled, or all are revoked.
   ChannelPtr courier(Medium medium) const;
+  // When the first certificate of an active channel ends, of those whose end is known.
+  std::optional<base::Instant> first_end() const;
 
  private:
   mutable std::shared_mutex mutex_;

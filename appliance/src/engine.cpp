@@ -107,6 +107,10 @@ std::vector<Reading> Engine::readings() const {
   using enum Reading::Kind;
   std::vector<Reading> out;
   context_.figures->append_to(out, context_.store, context_.now());
+  if (const auto ends = context_.channels.first_end())
+    out.push_back({"sigillo_channel_certificate_expiry_timestamp_seconds",
+                   "When the first certificate of an active channel ends", gauge, "", "",
+                   static_cast<double>(ends->ms) / 1000});
   const auto& times = context_.dispatcher.times();
   for (std::size_t i = 0; i < times.size(); ++i) {
     const auto counts = times[i].counts();
