@@ -131,6 +131,11 @@ void Figures::append_to(std::vector<Reading>& out, const sealed_store::Store& st
     out.push_back({"sigillo_alarms_total", "Alarms raised, by kind", counter, "kind",
                    name(static_cast<Alarm>(i)), static_cast<double>(alarms_[i].load())});
   }
+  for (std::size_t i = 0; i < secret_replays_.size(); ++i) {
+    out.push_back({"sigillo_secret_replays_total", "Answers with a secret that were asked for once more",
+                   counter, "result", i == 0 ? "told" : "refused",
+                   static_cast<double>(secret_replays_[i].load())});
+  }
   append_couriers(out, now);
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     out.push_back({"sigillo_step_seconds",

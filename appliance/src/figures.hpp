@@ -48,6 +48,8 @@ class Figures {
   void waiting(Medium medium, std::size_t counted);
   std::size_t waiting(Medium medium) const;
   void waits_since(Medium medium, std::optional<base::Instant> first);
+  // An answer that held a secret was asked for once more: told again, or no longer.
+  void secret_replay(bool told) { add(secret_replays_[told ? 0 : 1]); }
   base::Histogram& step(Step step) { return steps_[static_cast<std::size_t>(step)]; }
   void anchored(std::uint64_t seq) { anchored_.store(seq, std::memory_order_relaxed); }
   void anchor_failed() { add(anchor_failures_); }
@@ -75,6 +77,7 @@ class Figures {
   std::array<Count, 5> alarms_{};
   std::array<base::Histogram, 4> steps_;
   std::array<Courier, 4> couriers_;
+  std::array<Count, 2> secret_replays_{};
   std::array<Count, kLockable.size()> locked_{};
   std::atomic<bool> looked_at_{false};
   mutable std::mutex mutex_;

@@ -222,7 +222,12 @@ base::Task<std::optional<Reply>> Session::replay() {
     if (!*record) continue;
     auto kept = idempotency::replay(key, id, request, **record, now());
     if (!kept) continue;
-    if (const auto* refusal = std::get_if<Refusal>(&*kept)) co_return Reply(call_.render(*refusal));
+    const auto* refusal = std::get_if<Refusal>(&*kept);
+    const bool told = refusal == nullptr;
+    // A client that lost its answer asks again; so does somebody who has its requests.
+    if ((*record)->secret && (told || *refusal == Refusal::secret_no_longer_available))
+      context_.figures->secret_replay(told);
+    if (!told) co_return Reply(call_.render(*refusal));
     co_return Reply(std::get<Rendered>(std::move(*kept)));
   }
   co_return std::nullopt;
