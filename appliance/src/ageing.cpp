@@ -25,7 +25,7 @@ std::size_t place_of(const sealed_store::GuardKey& key) {
 
 }  // namespace
 
-base::Task<bool> Ageing::step() {
+bool Ageing::step() {
   int ended = 0;
   for (int i = 0; i < kBlocks && ended < kEndedMax; ++i) {
     Figures::Locked locked{};  // kept once the whole block was gone through
@@ -36,14 +36,13 @@ base::Task<bool> Ageing::step() {
       const auto aged = guard::aged(value, *limits, now);
       if (guard::look(aged, *limits, now).locked) ++locked[place_of(key)];
       if (aged == value) continue;
-      const bool done = co_await end(key);
-      if (!done) co_return false;
+      if (!base::sync_wait(end(key))) return false;
       ++ended;
     }
     for (std::size_t k = 0; k < locked.size(); ++k) locked_[k] += locked[k];
     if (++block_ == 0) context_.figures->locked(std::exchange(locked_, {}));
   }
-  co_return true;
+  return true;
 }
 
 // Under the subject's turn, so that no charge meets the change half-way; looked at again, for one may have

@@ -13,8 +13,8 @@ class Ageing {
   explicit Ageing(const Context& context) : context_(context) {}
 
   // The next part of the counters: some thousandth of them, and not more changes than a second bears. False
-  // where the store did not serve.
-  base::Task<bool> step();
+  // where the store did not serve. It looks on its caller's thread and waits for its commits.
+  bool step();
 
  private:
   base::Task<bool> end(sealed_store::GuardKey key);

@@ -158,11 +158,24 @@ std::vector<Channel> ChannelRegistry::all() const {
 
 ChannelPtr ChannelRegistry::courier(Medium medium) const {
   const std::shared_lock lock(mutex_);
-  const auto found = std::ranges::find_if(channels_, [&](const ChannelPtr& channel) {
-    return courier_medium(channel->role) == medium && channel->status == ChannelStatus::active &&
-           !channel->delivery_jwk.empty();
-  });
-  return found == channels_.end() ? nullptr : *found;
+  for (const auto status : {ChannelStatus::active, ChannelStatus::suspended}) {
+    const auto found = std::ranges::find_if(channels_, [&](const ChannelPtr& channel) {
+      return courier_medium(channel->role) == medium && channel->status == status &&
+             !channel->delivery_jwk.empty();
+    });
+    if (found != channels_.end()) return *found;
+  }
+  return nullptr;
+}
+
+std::optional<base::Instant> ChannelRegistry::first_end() const {
+  const std::shared_lock lock(mutex_);
+  std::optional<base::Instant> first;
+  for (const auto& channel : channels_) {
+    if (channel->status != ChannelStatus::active || channel->certificate_expires.ms == 0) continue;
+    if (!first || channel->certificate_expires < *first) first = channel->certificate_expires;
+  }
+  return first;
 }
 
 }  // namespace sigillo::appliance

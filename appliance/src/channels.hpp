@@ -4,6 +4,7 @@
 #pragma once
 
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <vector>
 
@@ -32,8 +33,11 @@ class ChannelRegistry {
   ChannelPtr find(Role role, std::string_view name, const base::Digest& certificate_key,
                   base::Instant now) const;
   std::vector<Channel> all() const;
-  // The active courier of a medium that has a delivery key; nothing where none can take it.
+  // The courier of a medium that has a delivery key, an active one before one that is suspended: what is
+  // sealed to that waits until it is active again. Nothing where none is enrolled, or all are revoked.
   ChannelPtr courier(Medium medium) const;
+  // When the first certificate of an active channel ends, of those whose end is known.
+  std::optional<base::Instant> first_end() const;
 
  private:
   mutable std::shared_mutex mutex_;

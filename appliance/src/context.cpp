@@ -42,6 +42,10 @@ sealed_store::GuardValue Context::count(const SubjectIndex& subject, guard::Coun
   return reissue.seen(counter, stored, record, guard::limits(counter, policy()));
 }
 
+bool of_one_part(const base::Error& error) {
+  return error.is(sealed_store::Errc::stale) || error.is(sealed_store::Errc::corrupt);
+}
+
 Outage outage_of(const base::Error& error) {
   if (error.is(hsm::Errc::credential)) return Outage::sealed;
   if (error.number() / 100 == 2 || error.is(sealed_store::Errc::not_witnessed))

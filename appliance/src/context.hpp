@@ -89,6 +89,8 @@ sealed_store::Put Context::put(Table table, const Id& id, const T& record, Queue
   return {key, std::move(sealed), static_cast<std::uint8_t>(in), due};
 }
 
+// Of one record, page or list, while the store serves: whoever goes through many goes past it.
+bool of_one_part(const base::Error& error);
 // The 503 that an infrastructure error is.
 Outage outage_of(const base::Error& error);
 

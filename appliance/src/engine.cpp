@@ -11,23 +11,6 @@ namespace {
 constexpr std::size_t kInFlightMax = 8'192;  // more than that waits nowhere: 503, come again
 constexpr base::Duration kClockTolerance = base::seconds(5);
 
-// The key of a request whose first run is going on; freed however the run ends.
-class KeyHeld {
- public:
-  KeyHeld(idempotency::InFlight& keys, const Id& id) : keys_(keys), id_(id), held_(keys.enter(id)) {}
-  ~KeyHeld() {
-    if (held_) keys_.leave(id_);
-  }
-  KeyHeld(const KeyHeld&) = delete;
-  KeyHeld& operator=(const KeyHeld&) = delete;
-  bool held() const { return held_; }
-
- private:
-  idempotency::InFlight& keys_;
-  Id id_;
-  bool held_;
-};
-
 base::Task<Reply> dispatch(Session& session, const Request& request) {
   const auto to_operation = [&session](const auto& typed) { return run(session, typed); };
   co_return co_await std::visit(to_operation, request);
@@ -86,7 +69,7 @@ base::Task<Reply> Engine::execute(Call call) {
 
   const Id id =
       idempotency::record_id(context_.keys()->idempotency.front(), call.channel->label(), *call.idempotency);
-  const KeyHeld key(keys_in_flight_, id);
+  const idempotency::KeyHeld key(keys_in_flight_, id);
   co_await context_.dispatcher.hop();  // reading the store is no work for the caller's thread
   // Where the key is held by another, that one may be the first, or tell again what is kept already.
   auto kept = co_await session.replay();
@@ -124,7 +107,11 @@ Readiness Engine::readiness() const {
 std::vector<Reading> Engine::readings() const {
   using enum Reading::Kind;
   std::vector<Reading> out;
-  context_.figures->append_to(out, context_.store);
+  context_.figures->append_to(out, context_.store, context_.now());
+  if (const auto ends = context_.channels.first_end())
+    out.push_back({"sigillo_channel_certificate_expiry_timestamp_seconds",
+                   "When the first certificate of an active channel ends", gauge, "", "",
+                   static_cast<double>(ends->ms) / 1000});
   const auto& times = context_.dispatcher.times();
   for (std::size_t i = 0; i < times.size(); ++i) {
     const auto counts = times[i].counts();

@@ -106,6 +106,7 @@ base::Task<base::Result<std::size_t>> erase_contact_uses(const Context& context,
       changes.puts.push_back(
           context.put(Table::contact_use, hint.key.id, *use, Queue::contact_use, hint.due));
     const auto committed = co_await context.store.commit(std::move(changes));
+    co_await context.dispatcher.hop();  // all the others are read next, and no head is recorded meanwhile
     if (!committed) co_return committed.error();
     ++erased;
   }

@@ -1,5 +1,6 @@
 #include "figures.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include <base/log.hpp>
@@ -7,7 +8,10 @@
 namespace sigillo::appliance {
 namespace {
 
+constexpr std::size_t kUnreadableMax = 1000;  // and by then somebody has been told
 constexpr const char* kSteps[] = {"charge", "anchor", "evaluate", "settle"};
+
+constexpr Medium kCouriers[] = {Medium::sms, Medium::email, Medium::pec, Medium::post};
 
 std::vector<std::uint64_t> list(const base::Histogram& histogram) {
   const auto counts = histogram.counts();
@@ -26,6 +30,8 @@ const char* name(Alarm alarm) {
       return "existence-told";
     case Alarm::ledger_altered:
       return "ledger-altered";
+    case Alarm::record_unreadable:
+      return "record-unreadable";
   }
   std::abort();
 }
@@ -40,12 +46,79 @@ void Figures::ledger_altered(std::uint64_t seq) {
   base::log::error("alarm", {{"kind", name(Alarm::ledger_altered)}, {"seq", seq}});
 }
 
+void Figures::unreadable(const sealed_store::RecordKey& key, const base::Error& cause) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (unreadable_.size() >= kUnreadableMax || !unreadable_.insert(key).second) return;
+  }
+  add(alarms_[static_cast<std::size_t>(Alarm::record_unreadable)]);
+  base::log::error("alarm", {{"kind", name(Alarm::record_unreadable)},
+                             {"table", key.table},
+                             {"bucket", base::read_be<std::uint16_t>(key.id)},
+                             {"number", cause.number()}});
+}
+
+bool Figures::known_unreadable(const sealed_store::RecordKey& key) const {
+  const std::lock_guard lock(mutex_);
+  return unreadable_.contains(key);
+}
+
+void Figures::deliveries(Medium medium, const Deliveries& more) {
+  auto& all = courier(medium);
+  all.delivered += more.delivered;
+  all.failed += more.failed;
+  all.expired += more.expired;
+  all.lapsed += more.lapsed;
+}
+
+Figures::Deliveries Figures::deliveries(Medium medium) const {
+  const auto& all = courier(medium);
+  return {all.delivered, all.failed, all.expired, all.lapsed};
+}
+
+void Figures::waiting(Medium medium, std::size_t counted) {
+  courier(medium).waiting = counted;
+}
+
+std::size_t Figures::waiting(Medium medium) const {
+  return courier(medium).waiting;
+}
+
+void Figures::waits_since(Medium medium, std::optional<base::Instant> first) {
+  courier(medium).first_ms = first ? first->ms : kNone;
+}
+
+void Figures::append_couriers(std::vector<Reading>& out, base::Instant now) const {
+  const auto by_medium = [&](const char* name_of, const char* help, Reading::Kind kind, const auto& value) {
+    for (const Medium medium : kCouriers)
+      out.push_back({name_of, help, kind, "medium", std::string(name(medium)),
+                     static_cast<double>(value(courier(medium)))});
+  };
+  using enum Reading::Kind;
+  by_medium("sigillo_deliveries_waiting", "Deliveries that a courier could fetch now", gauge,
+            [](const Courier& one) { return one.waiting.load(); });
+  by_medium("sigillo_deliveries_oldest_seconds", "How long the first of them has waited", gauge,
+            [now](const Courier& one) {
+              const auto first = one.first_ms.load();
+              return first == kNone ? 0 : std::max<std::int64_t>(now.ms - first, 0) / 1000;
+            });
+  by_medium("sigillo_deliveries_delivered_total", "Deliveries that their courier has delivered", counter,
+            [](const Courier& one) { return one.delivered.load(); });
+  by_medium("sigillo_deliveries_failed_total", "Deliveries that were given out as often as may be", counter,
+            [](const Courier& one) { return one.failed.load(); });
+  by_medium("sigillo_deliveries_expired_total", "Deliveries that nobody fetched or delivered in their time",
+            counter, [](const Courier& one) { return one.expired.load(); });
+  by_medium("sigillo_leases_lapsed_total", "Leases that ended and nothing was heard of", counter,
+            [](const Courier& one) { return one.lapsed.load(); });
+}
+
 void Figures::locked(const Locked& counted) {
   for (std::size_t i = 0; i < counted.size(); ++i) locked_[i] = counted[i];
   looked_at_ = true;
 }
 
-void Figures::append_to(std::vector<Reading>& out, const sealed_store::Store& store) const {
+void Figures::append_to(std::vector<Reading>& out, const sealed_store::Store& store,
+                        base::Instant now) const {
   using enum Reading::Kind;
   for (std::size_t i = 1; i < outcomes_.size(); ++i) {
     out.push_back({"sigillo_outcomes_total", "Decisions, by outcome", counter, "outcome",
@@ -58,6 +131,12 @@ void Figures::append_to(std::vector<Reading>& out, const sealed_store::Store& st
     out.push_back({"sigillo_alarms_total", "Alarms raised, by kind", counter, "kind",
                    name(static_cast<Alarm>(i)), static_cast<double>(alarms_[i].load())});
   }
+  for (std::size_t i = 0; i < secret_replays_.size(); ++i) {
+    out.push_back({"sigillo_secret_replays_total", "Answers with a secret that were asked for once more",
+                   counter, "result", i == 0 ? "told" : "refused",
+                   static_cast<double>(secret_replays_[i].load())});
+  }
+  append_couriers(out, now);
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     out.push_back({"sigillo_step_seconds",
                    "Time of the steps from a charge to its answer; the anchor is part of charge and settle",

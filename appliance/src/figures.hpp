@@ -4,8 +4,12 @@
 
 #include <array>
 #include <atomic>
+#include <mutex>
+#include <optional>
+#include <set>
 #include <string_view>
 
+#include <appliance/contacts.hpp>
 #include <appliance/ledger_events.hpp>
 #include <appliance/readings.hpp>
 #include <base/histogram.hpp>
@@ -15,7 +19,13 @@ namespace sigillo::appliance {
 
 // The parts of the time from a charge to its answer. `anchor` is inside `charge`, and inside most settles.
 enum class Step : std::uint8_t { charge, anchor, evaluate, settle };
-enum class Alarm : std::uint8_t { counters_full, shared_contact, existence_told, ledger_altered };
+enum class Alarm : std::uint8_t {
+  counters_full,
+  shared_contact,
+  existence_told,
+  ledger_altered,
+  record_unreadable
+};
 const char* name(Alarm alarm);
 
 class Figures {
@@ -24,6 +34,22 @@ class Figures {
   void limit_reached() { add(limits_); }
   void alarm(Alarm alarm, std::string_view channel = {});  // counted, and a line in the log
   void ledger_altered(std::uint64_t seq);                  // the same, with the entry
+  // A record that whoever goes through a queue had to pass: the same, once for each.
+  void unreadable(const sealed_store::RecordKey& key, const base::Error& cause);
+  bool known_unreadable(const sealed_store::RecordKey& key) const;
+  // What became of a courier's deliveries: delivered; failed for good; past their time; and leases of which
+  // nothing was heard until they ended.
+  struct Deliveries {
+    std::uint64_t delivered = 0, failed = 0, expired = 0, lapsed = 0;
+  };
+  void deliveries(Medium medium, const Deliveries& more);
+  Deliveries deliveries(Medium medium) const;
+  // Those that wait for their courier, and since when the first of them does.
+  void waiting(Medium medium, std::size_t counted);
+  std::size_t waiting(Medium medium) const;
+  void waits_since(Medium medium, std::optional<base::Instant> first);
+  // An answer that held a secret was asked for once more: told again, or no longer.
+  void secret_replay(bool told) { add(secret_replays_[told ? 0 : 1]); }
   base::Histogram& step(Step step) { return steps_[static_cast<std::size_t>(step)]; }
   void anchored(std::uint64_t seq) { anchored_.store(seq, std::memory_order_relaxed); }
   void anchor_failed() { add(anchor_failures_); }
@@ -33,17 +59,29 @@ class Figures {
   void locked(const Locked& counted);
   void unclean_stops(std::size_t counted) { unclean_stops_.store(counted, std::memory_order_relaxed); }
 
-  void append_to(std::vector<Reading>& out, const sealed_store::Store& store) const;
+  void append_to(std::vector<Reading>& out, const sealed_store::Store& store, base::Instant now) const;
 
  private:
   using Count = std::atomic<std::uint64_t>;
+  static constexpr std::int64_t kNone = -1;
+  struct Courier {
+    Count delivered{0}, failed{0}, expired{0}, lapsed{0}, waiting{0};
+    std::atomic<std::int64_t> first_ms{kNone};
+  };
+  void append_couriers(std::vector<Reading>& out, base::Instant now) const;
+  Courier& courier(Medium medium) { return couriers_[static_cast<std::size_t>(medium) - 1]; }
+  const Courier& courier(Medium medium) const { return couriers_[static_cast<std::size_t>(medium) - 1]; }
   static void add(Count& count) { count.fetch_add(1, std::memory_order_relaxed); }
 
   std::array<Count, 16> outcomes_{};
-  std::array<Count, 4> alarms_{};
+  std::array<Count, 5> alarms_{};
   std::array<base::Histogram, 4> steps_;
+  std::array<Courier, 4> couriers_;
+  std::array<Count, 2> secret_replays_{};
   std::array<Count, kLockable.size()> locked_{};
   std::atomic<bool> looked_at_{false};
+  mutable std::mutex mutex_;
+  std::set<sealed_store::RecordKey> unreadable_;
   Count limits_{0}, anchored_{0}, anchor_failures_{0}, unclean_stops_{0};
 };
 

@@ -13,20 +13,18 @@ namespace sigillo::appliance {
 namespace {
 
 using sealed_store::Changes;
-using sealed_store::RecordKey;
 
-constexpr std::size_t kBatch = 200;  // of each queue in one round; the rest comes a second later
 constexpr auto kRound = std::chrono::seconds(1);
+constexpr auto kDueTime = std::chrono::milliseconds(500);
 // The couriers' queues: so many parts of each in one round, and others have the cores in between.
 constexpr int kParts = 25;
 constexpr auto kRest = std::chrono::milliseconds(5);
 constexpr double kDiskCalm = 0.05;  // below the warning by so much, it may be given again
 
-sealed_store::Event event(const Context& context, EventKind kind, const SubjectIndex& subject = {}) {
+sealed_store::Event event(const Context& context, EventKind kind) {
   sealed_store::Event out;
   out.time = context.now();
   out.kind = static_cast<std::uint16_t>(kind);
-  out.subject = subject;
   out.channel = "appliance";
   return out;
 }
@@ -35,83 +33,11 @@ base::Task<bool> commit(const Context& context, Changes changes) {
   if (changes.puts.empty() && changes.erases.empty() && changes.events.empty()) co_return true;
   changes.witnessed = false;
   const auto committed = co_await context.store.commit(std::move(changes));
-  co_await context.dispatcher.hop();  // off the store's thread: a sweep goes on to the next record
   if (!committed) base::log::error("housekeeping-failed", committed.error());
   co_return static_cast<bool>(committed);
 }
 
-// One due record of each kind. All re-read under the turn that owns the record.
-base::Task<bool> sweep_idempotency(Engine& engine, Id id) {
-  const auto& context = engine.context();
-  if (!engine.keys_in_flight().enter(id)) co_return true;
-  auto record = context.load<IdempotencyRecord>(Table::idempotency, id);
-  Changes changes;
-  if (record && *record) {
-    auto& kept = **record;
-    if (context.now() >= kept.at + idempotency::kKept) {
-      changes.erases.push_back(record_key(Table::idempotency, id));
-    } else if (kept.secret && !kept.sealed.empty()) {
-      kept.sealed.clear();
-      changes.puts.push_back(
-          context.put(Table::idempotency, id, kept, Queue::idempotency, kept.at + idempotency::kKept));
-    }
-  }
-  const bool done = co_await commit(context, std::move(changes));
-  engine.keys_in_flight().leave(id);
-  co_return done;
-}
-
-base::Task<bool> sweep_link(Engine& engine, Id id) {
-  const auto& context = engine.context();
-  auto found = context.load<LinkRecord>(Table::link, id);
-  if (!found || !*found) co_return true;
-  const auto turn = co_await context.queue.enter((*found)->subject);
-  Changes changes;
-  changes.erases.push_back(record_key(Table::link, id));
-  const sealed_store::GuardKey key{id, static_cast<std::uint8_t>(guard::Counter::link)};
-  if (context.store.guard(key).total() > 0) {
-    auto ended = event(context, EventKind::count_ended, id);
-    ended.guard.emplace(key, sealed_store::GuardValue{});
-    changes.events.push_back(std::move(ended));
-  }
-  co_return co_await commit(context, std::move(changes));
-}
-
-// A credential that lapsed: its verifiers are of no use to anybody any more, so they go.
-base::Task<bool> sweep_subject(Engine& engine, SubjectIndex index) {
-  const auto& context = engine.context();
-  const auto turn = co_await context.queue.enter(index);
-  auto record = context.load_subject(index);
-  Changes changes;
-  if (record && state_of(*record, context.now()) == State::lapsed) {
-    auto& lapsed = std::get<Provisional>(record->state);
-    lapsed.first.reset();
-    lapsed.second.reset();
-    changes.puts.push_back(context.put(Table::subject, index, *record));
-  }
-  co_return co_await commit(context, std::move(changes));
-}
-
-base::Task<bool> sweep_delivery(Engine& engine, Id id) {
-  Changes changes;
-  changes.erases.push_back(record_key(Table::delivery, id));
-  co_return co_await commit(engine.context(), std::move(changes));
-}
-
 }  // namespace
-
-base::Task<bool> sweep_contact_use(Engine& engine, Id contact) {
-  const auto& context = engine.context();
-  const auto turn = co_await context.queue.enter(contact);
-  // Attack: (1) give a contact for five subjects, (2) give it for a sixth in the moment in which it falls
-  // due: with that use, those that count would be gone as well, and no alarm be raised.
-  const auto found = context.load<ContactUse>(Table::contact_use, contact);
-  const auto counts = [&](const ContactUse::Use& one) { return context.now() < one.at + kContactWindow; };
-  Changes changes;
-  if (found && *found && std::ranges::none_of((*found)->uses, counts))
-    changes.erases.push_back(record_key(Table::contact_use, contact));
-  co_return co_await commit(context, std::move(changes));
-}
 
 Housekeeping::Housekeeping(Engine& engine, TimedAnchor& anchor, const hsm::Token& token, Runs& runs,
                            KeyUses& uses, std::function<bool()> open_store)
@@ -121,11 +47,16 @@ Housekeeping::Housekeeping(Engine& engine, TimedAnchor& anchor, const hsm::Token
       runs_(runs),
       uses_(uses),
       open_store_(std::move(open_store)),
+      due_(engine),
       ageing_(engine.context()),
       outboxes_{{{engine.context(), Medium::sms},
                  {engine.context(), Medium::email},
                  {engine.context(), Medium::pec},
                  {engine.context(), Medium::post}}},
+      gauges_{{{engine.context(), Medium::sms},
+               {engine.context(), Medium::email},
+               {engine.context(), Medium::pec},
+               {engine.context(), Medium::post}}},
       thread_([this] { loop(); }) {}
 
 Housekeeping::~Housekeeping() {
@@ -163,7 +94,8 @@ void Housekeeping::round() {
   watch_disk();
   runs_.keep_time();
   uses_.keep();
-  base::sync_wait(sweep());
+  if (due_.step(kDueTime)) ageing_.step();
+  for (auto& gauge : gauges_) gauge.step();
   const auto& audit = engine_.context().config.audit;
   if (!audit.checkpoint_folder.empty() && engine_.context().clock.now() >= next_checkpoint_) {
     if (base::sync_wait(publish_checkpoint()))
@@ -209,26 +141,6 @@ void Housekeeping::watch_disk() {
   } else if (*used < kDiskNearlyFull - kDiskCalm) {
     disk_nearly_full_ = false;
   }
-}
-
-base::Task<bool> Housekeeping::sweep() {
-  const auto& context = engine_.context();
-  co_await context.dispatcher.hop();
-  using Sweeper = base::Task<bool> (*)(Engine&, Id);
-  static constexpr std::pair<Queue, Sweeper> kSweepers[] = {{Queue::idempotency, sweep_idempotency},
-                                                            {Queue::link, sweep_link},
-                                                            {Queue::subject, sweep_subject},
-                                                            {Queue::contact_use, sweep_contact_use},
-                                                            {Queue::delivery, sweep_delivery}};
-  for (const auto& [queue, sweeper] : kSweepers) {
-    const auto due = context.store.due(static_cast<std::uint8_t>(queue), context.now(), kBatch);
-    if (!due) co_return false;
-    for (const auto& record : *due) {
-      const bool swept = co_await sweeper(engine_, record.key.id);
-      if (!swept) co_return false;  // the next would fail like it, in front of those who wait for the writer
-    }
-  }
-  co_return co_await ageing_.step();
 }
 
 base::Task<bool> Housekeeping::publish_checkpoint() {

@@ -1,9 +1,8 @@
-// Housekeeping: what time does by itself. Once a second: erases what fell due (answers that held secrets,
-// links, sealed texts past their validity, verifiers of lapsed credentials, uses of contacts, counters that
-// ended with time), asks the
-// anchor whether another copy has taken over, notes when the HSM goes and comes, and gives checkpoints out at
-// their interval. It touches nothing but under the same turns as everybody else, and re-reads before it
-// erases. Thread rule: a thread of its own; stops in its destructor.
+// Housekeeping: what time does by itself. Once a second: has what fell due erased (due_sweep.hpp), counters
+// that ended with time (ageing.hpp) and sealed texts past their validity (outbox_sweep.hpp), asks the anchor
+// whether another copy has taken over, notes when the HSM goes and comes, and gives checkpoints out at their
+// interval, and measures the couriers' queues (outbox_gauge.hpp). Thread rule: a thread of its own; stops in
+// its destructor.
 #pragma once
 
 #include <array>
@@ -13,16 +12,14 @@
 #include <thread>
 
 #include "ageing.hpp"
-#include "engine.hpp"
+#include "due_sweep.hpp"
 #include "key_uses.hpp"
+#include "outbox_gauge.hpp"
 #include "outbox_sweep.hpp"
 #include "runs.hpp"
 #include "timed_anchor.hpp"
 
 namespace sigillo::appliance {
-
-// The uses of one contact, due by what a list said: erased where that still holds under the contact's turn.
-base::Task<bool> sweep_contact_use(Engine& engine, Id contact);
 
 class Housekeeping {
  public:
@@ -35,7 +32,6 @@ class Housekeeping {
   void loop();
   bool rest_until(std::chrono::steady_clock::time_point time);
   void round();
-  base::Task<bool> sweep();
   base::Task<bool> publish_checkpoint();
   bool watch_copies();
   void watch_hsm();
@@ -47,8 +43,10 @@ class Housekeeping {
   Runs& runs_;
   KeyUses& uses_;
   const std::function<bool()> open_store_;
+  DueSweep due_;
   Ageing ageing_;
   std::array<OutboxSweep, 4> outboxes_;
+  std::array<OutboxGauge, 4> gauges_;
   std::uint64_t records_seen_ = 0;
   bool hsm_was_healthy_ = true;
   bool disk_nearly_full_ = false;

@@ -40,4 +40,21 @@ class InFlight {
   std::set<Id> ids_;
 };
 
+// The key of a request whose first run is going on; freed however the run ends.
+class KeyHeld {
+ public:
+  KeyHeld(InFlight& keys, const Id& id) : keys_(keys), id_(id), held_(keys.enter(id)) {}
+  ~KeyHeld() {
+    if (held_) keys_.leave(id_);
+  }
+  KeyHeld(const KeyHeld&) = delete;
+  KeyHeld& operator=(const KeyHeld&) = delete;
+  bool held() const { return held_; }
+
+ private:
+  InFlight& keys_;
+  Id id_;
+  bool held_;
+};
+
 }  // namespace sigillo::appliance::idempotency

@@ -34,6 +34,7 @@ constexpr auto kEvents = std::to_array<std::pair<EventKind, std::string_view>>({
     {EventKind::count_ended, "count-ended"},
     {EventKind::locked, "locked"},
     {EventKind::delivery_acknowledged, "delivery-acknowledged"},
+    {EventKind::delivery_given_up, "delivery-given-up"},
     {EventKind::ledger_read, "ledger-read"},
     {EventKind::ledger_checkpoint, "ledger-checkpoint"},
     {EventKind::shared_contact, "shared-contact"},

@@ -13,11 +13,12 @@ namespace {
 
 using sealed_store::Head;
 
-// What is only looked at, refused unlooked, or said by a courier: neither a count nor a credential moved.
+// What is only looked at, refused unlooked, or of a delivery's way: neither a count nor a credential moved.
 constexpr EventKind kMovesNobody[] = {
-    EventKind::refused,        EventKind::denied,
-    EventKind::status_read,    EventKind::delivery_acknowledged,
-    EventKind::shared_contact, EventKind::existence_told,
+    EventKind::refused,           EventKind::denied,
+    EventKind::status_read,       EventKind::delivery_acknowledged,
+    EventKind::delivery_given_up, EventKind::shared_contact,
+    EventKind::existence_told,
     EventKind::count_ended,  // its value says it all
 };
 

@@ -5,19 +5,28 @@
 namespace sigillo::appliance {
 namespace {
 
-constexpr base::Duration kOutcomeKept =
-    base::days(90);  // of a delivery that ended, for status; its text is gone at once
-
-void end_delivery(Session& session, Changes& changes, const Id& id, DeliveryRecord record,
-                  DeliveryState state) {
-  record.state = state;
-  record.sealed.clear();
-  changes.puts.push_back(
-      session.context().put(Table::delivery, id, record, Queue::delivery, session.now() + kOutcomeKept));
-}
-
 bool is_open(DeliveryState state) {
   return state == DeliveryState::queued || state == DeliveryState::leased;
+}
+
+// One that cannot be read is as none, with an alarm: its courier gets the others.
+base::Result<std::optional<DeliveryRecord>> find(Session& session, const Id& id) {
+  auto found = session.context().load<DeliveryRecord>(Table::delivery, id);
+  if (found || !of_one_part(found.error())) return found;
+  session.context().figures->unreadable(record_key(Table::delivery, id), found.error());
+  return std::optional<DeliveryRecord>();
+}
+
+void lease(Session& session, Changes& changes, Leases& leases, const Id& id, DeliveryRecord record,
+           Figures::Deliveries& ended) {
+  if (give_up(session.context(), changes, id, record, session.now(), ended)) return;
+  if (record.state == DeliveryState::leased) ++ended.lapsed;
+  record.state = DeliveryState::leased;
+  ++record.attempts;
+  record.lease_ends = session.now() + session.policy().delivery.lease;
+  leases.deliveries.push_back({to_text(id), record.lease_ends, record.attempts, record.sealed});
+  changes.puts.push_back(session.context().put(Table::delivery, id, record, static_cast<Queue>(record.medium),
+                                               record.lease_ends));
 }
 
 }  // namespace
@@ -33,7 +42,8 @@ base::Task<base::Result<void>> withdraw(Session& session, Changes& changes,
     auto record = session.context().load<DeliveryRecord>(Table::delivery, issued.id);
     if (!record) co_return record.error();
     if (*record && is_open((*record)->state))
-      end_delivery(session, changes, issued.id, std::move(**record), DeliveryState::expired);
+      end_delivery(session.context(), changes, issued.id, std::move(**record), DeliveryState::expired,
+                   session.now());
   }
   co_return base::ok();
 }
@@ -42,32 +52,29 @@ base::Task<Reply> run(Session& session, const LeaseDeliveries& request) {
   const Medium medium = *courier_medium(session.role());
   const auto turn = co_await session.context().queue.enter(outbox_turn(medium));
   co_await session.context().dispatcher.hop();
-  auto due = session.context().store.due(static_cast<std::uint8_t>(medium), session.now(), request.max);
-  if (!due) co_return Outage::store_unavailable;
   Leases leases;
   Changes changes;
-  for (const auto& hint : *due) {
-    auto found = session.context().load<DeliveryRecord>(Table::delivery, hint.key.id);
-    if (!found) co_return Outage::store_unavailable;
-    if (!*found || !is_open((*found)->state) || (*found)->medium != medium) continue;
-    auto& record = **found;
-    if (session.now() >= record.expires) {
-      end_delivery(session, changes, hint.key.id, std::move(record), DeliveryState::expired);
-    } else if (record.attempts >= session.policy().delivery.attempts) {
-      end_delivery(session, changes, hint.key.id, std::move(record), DeliveryState::failed);
-    } else {
-      record.state = DeliveryState::leased;
-      ++record.attempts;
-      record.lease_ends = session.now() + session.policy().delivery.lease;
-      leases.deliveries.push_back({to_text(hint.key.id), record.lease_ends, record.attempts, record.sealed});
-      changes.puts.push_back(session.context().put(Table::delivery, hint.key.id, record,
-                                                   static_cast<Queue>(medium), record.lease_ends));
+  Figures::Deliveries ended;
+  std::optional<sealed_store::DueRecord> passed;  // what cannot be leased keeps nobody behind it waiting
+  while (changes.puts.size() < request.max) {
+    const auto due = session.context().store.due(static_cast<std::uint8_t>(medium), session.now(),
+                                                 request.max - changes.puts.size(), passed);
+    if (!due) co_return Outage::store_unavailable;
+    if (due->empty()) break;
+    for (const auto& hint : *due) {
+      auto found = find(session, hint.key.id);
+      if (!found) co_return Outage::store_unavailable;
+      if (*found && is_open((*found)->state) && (*found)->medium == medium)
+        lease(session, changes, leases, hint.key.id, std::move(**found), ended);
     }
+    passed = due->back();
   }
   Answer answer(std::move(leases));
   if (changes.puts.empty()) co_return session.answer(answer);
   changes.witnessed = false;  // a lease that is forgotten comes back
-  co_return co_await session.commit(std::move(changes), std::move(answer));
+  auto reply = co_await session.commit(std::move(changes), std::move(answer));
+  if (!std::holds_alternative<Outage>(reply)) session.context().figures->deliveries(medium, ended);
+  co_return reply;
 }
 
 base::Task<Reply> run(Session& session, const AckDeliveries& request) {
@@ -76,11 +83,12 @@ base::Task<Reply> run(Session& session, const AckDeliveries& request) {
   co_await session.context().dispatcher.hop();
   AckResults results;
   Changes changes;
+  Figures::Deliveries ended;
   for (const auto& ack : request.acks) {
     const auto id = parse_id(ack.delivery_id);
     std::optional<DeliveryRecord> record;
     if (id) {
-      auto found = session.context().load<DeliveryRecord>(Table::delivery, *id);
+      auto found = find(session, *id);
       if (!found) co_return Outage::store_unavailable;
       record = std::move(*found);
     }
@@ -91,9 +99,12 @@ base::Task<Reply> run(Session& session, const AckDeliveries& request) {
     if (!own || seen || !is_open(record->state)) continue;
     const SubjectIndex subject = record->subject;
     if (ack.delivered) {
-      end_delivery(session, changes, *id, std::move(*record), DeliveryState::delivered);
+      end_delivery(session.context(), changes, *id, std::move(*record), DeliveryState::delivered,
+                   session.now());
+      ++ended.delivered;
     } else if (record->attempts >= session.policy().delivery.attempts) {
-      end_delivery(session, changes, *id, std::move(*record), DeliveryState::failed);
+      end_delivery(session.context(), changes, *id, std::move(*record), DeliveryState::failed, session.now());
+      ++ended.failed;
     } else {
       // It comes back when its lease would have ended, so that a gateway that fails fast does not burn ten
       // attempts.
@@ -107,7 +118,9 @@ base::Task<Reply> run(Session& session, const AckDeliveries& request) {
   }
   Answer answer(std::move(results));
   if (changes.puts.empty()) co_return session.answer(answer);
-  co_return co_await session.commit(std::move(changes), std::move(answer));
+  auto reply = co_await session.commit(std::move(changes), std::move(answer));
+  if (!std::holds_alternative<Outage>(reply)) session.context().figures->deliveries(medium, ended);
+  co_return reply;
 }
 
 }  // namespace sigillo::appliance

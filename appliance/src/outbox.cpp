@@ -7,6 +7,8 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr base::Duration kOutcomeKept = base::days(90);  // of a delivery that ended, for status
+
 // JSON in locked memory: the members that hold no secret come from Boost.JSON, the two that do are written
 // here.
 class SecretText {
@@ -165,6 +167,32 @@ std::variant<Refusal, Id> post(const Context& context, sealed_store::Changes& ch
                               parcel.expires, std::move(*sealed)};
   changes.puts.push_back(context.put(Table::delivery, id, record, queue_of(parcel.to.medium), now));
   return id;
+}
+
+void end_delivery(const Context& context, sealed_store::Changes& changes, const Id& id, DeliveryRecord record,
+                  DeliveryState state, base::Instant now) {
+  record.state = state;
+  record.sealed.clear();
+  changes.puts.push_back(context.put(Table::delivery, id, record, Queue::delivery, now + kOutcomeKept));
+}
+
+bool give_up(const Context& context, sealed_store::Changes& changes, const Id& id,
+             const DeliveryRecord& record, base::Instant now, Figures::Deliveries& ended) {
+  const bool expired = now >= record.expires;
+  const bool spent = record.attempts >= context.policy().delivery.attempts;  // and its last lease has ended
+  if (!expired && !spent) return false;
+  if (record.state == DeliveryState::leased) ++ended.lapsed;
+  ++(expired ? ended.expired : ended.failed);
+  sealed_store::Event event;
+  event.time = now;
+  event.kind = static_cast<std::uint16_t>(EventKind::delivery_given_up);
+  event.outcome = static_cast<std::uint16_t>(expired ? EventOutcome::expired : EventOutcome::failed);
+  event.subject = record.subject;
+  event.channel = "appliance";
+  event.reference = to_text(id);
+  changes.events.push_back(std::move(event));
+  end_delivery(context, changes, id, record, expired ? DeliveryState::expired : DeliveryState::failed, now);
+  return true;
 }
 
 std::variant<Refusal, Handed> hand_over(const Context& context, const Channel& desk, const Parcel& parcel,

@@ -33,10 +33,17 @@ struct Parcel {
 // turn, in the order of the media, so that no two calls wait for each other.
 SubjectIndex outbox_turn(Medium medium);
 
-// Queues it for the medium's courier. Refusal::delivery_not_possible where no active courier has a delivery
-// key.
+// Queues it for the medium's courier, which may be suspended: it waits then. Refusal::delivery_not_possible
+// where no courier has a delivery key.
 std::variant<Refusal, Id> post(const Context& context, sealed_store::Changes& changes, const Parcel& parcel,
                                base::Instant now);
+// A delivery ends: its text goes at once, its outcome is kept a while for status.
+void end_delivery(const Context& context, sealed_store::Changes& changes, const Id& id, DeliveryRecord record,
+                  DeliveryState state, base::Instant now);
+// The same of one that has come back to its queue and is past its time, or was given out as often as may be:
+// then the ledger says so, and `ended` has it. False: it goes out again.
+bool give_up(const Context& context, sealed_store::Changes& changes, const Id& id,
+             const DeliveryRecord& record, base::Instant now, Figures::Deliveries& ended);
 // Seals it for the channel that asked (voice, counter): the JWE, and its delivery id.
 struct Handed {
   Id id;

@@ -10,7 +10,6 @@ namespace {
 // Read under the turn of its medium: a courier waits for so many at most.
 constexpr std::size_t kSlice = 8;
 constexpr base::Duration kAgain = base::seconds(60);  // what could not be read
-constexpr base::Duration kOutcomeKept = base::days(90);
 
 }  // namespace
 
@@ -33,22 +32,16 @@ base::Task<std::optional<std::size_t>> OutboxSweep::slice(base::Instant now) {
   const auto due = context_.store.due(static_cast<std::uint8_t>(medium_), now, kSlice, passed_);
   if (!due) co_return std::nullopt;
   sealed_store::Changes changes;
+  Figures::Deliveries ended;
   for (const auto& hint : *due) {
     auto found = context_.load<DeliveryRecord>(Table::delivery, hint.key.id);
-    if (!found) begin_again_ = std::min(begin_again_, now + kAgain);
-    if (!found || !*found) continue;
-    auto& record = **found;
-    const bool expired = now >= record.expires;
-    const bool spent =
-        record.attempts >= context_.policy().delivery.attempts;  // and its last lease has ended
-    if (!spent && !expired) {
-      begin_again_ = std::min(begin_again_, record.expires);
-      continue;
+    if (!found) {
+      if (of_one_part(found.error())) context_.figures->unreadable(hint.key, found.error());
+      begin_again_ = std::min(begin_again_, now + kAgain);
     }
-    record.state = expired ? DeliveryState::expired : DeliveryState::failed;
-    record.sealed.clear();
-    changes.puts.push_back(
-        context_.put(Table::delivery, hint.key.id, record, Queue::delivery, now + kOutcomeKept));
+    if (!found || !*found) continue;
+    if (!give_up(context_, changes, hint.key.id, **found, now, ended))
+      begin_again_ = std::min(begin_again_, (*found)->expires);
   }
   if (!changes.puts.empty()) {
     changes.witnessed = false;
@@ -57,6 +50,7 @@ base::Task<std::optional<std::size_t>> OutboxSweep::slice(base::Instant now) {
       base::log::error("housekeeping-failed", committed.error());
       co_return std::nullopt;
     }
+    context_.figures->deliveries(medium_, ended);
   }
   if (!due->empty()) passed_ = due->back();
   co_return due->size();

@@ -222,13 +222,20 @@ base::Task<std::optional<Reply>> Session::replay() {
     if (!*record) continue;
     auto kept = idempotency::replay(key, id, request, **record, now());
     if (!kept) continue;
-    if (const auto* refusal = std::get_if<Refusal>(&*kept)) co_return Reply(call_.render(*refusal));
+    const auto* refusal = std::get_if<Refusal>(&*kept);
+    const bool told = refusal == nullptr;
     // It became durable with what it tells of, and the anchor may have failed after: then the caller was told
     // 503. Attack: (1) take the HSM's writes away, (2) have a PIN blocked, twice with one key, so that the
     // block is confirmed, (3) kill the appliance and put back the file of the last anchor. Nothing is
     // written; it is asked whether the head is anchored.
-    const auto anchored = co_await context_.store.commit(Changes{});
-    if (!anchored) co_return outage_of(anchored.error());
+    if (told) {
+      const auto anchored = co_await context_.store.commit(Changes{});
+      if (!anchored) co_return outage_of(anchored.error());
+    }
+    // A client that lost its answer asks again; so does somebody who has its requests.
+    if ((*record)->secret && (told || *refusal == Refusal::secret_no_longer_available))
+      context_.figures->secret_replay(told);
+    if (!told) co_return Reply(call_.render(*refusal));
     co_return Reply(std::get<Rendered>(std::move(*kept)));
   }
   co_return std::nullopt;

@@ -80,6 +80,18 @@ def test_suspending_takes_one_officer_and_resuming_two(appliance):
     connection.close()
 
 
+def test_what_is_for_a_suspended_courier_waits_and_goes_when_it_is_resumed(appliance, town):
+    one = ["--config", str(appliance.configuration), *appliance.officers("anna")]
+    citizen = town.citizen()
+    appliance.sigillo("channel", "suspend", "courier-sms", "courier-sms", *one)
+    issued = appliance.request(citizen, first_half_by="sms")
+    courier = appliance.shared("courier-sms")
+    assert courier.post("/v1/outbox/leases", {"max": 1}, status=403).code == "channel-suspended"
+    act(appliance, "resume", "courier-sms", "courier-sms")
+    appliance.activate(appliance.halves(citizen, issued))
+    appliance.pump("sms")  # the notice of it: another test counts what waits
+
+
 def test_a_renewed_channel_is_let_in_by_both_certificates_until_the_overlap_ends(appliance, tmp_path):
     key, certificate = tmp_path / "new.key", tmp_path / "new.pem"
     old = appliance.channel("portal")

@@ -36,6 +36,7 @@ enum class EventKind : std::uint16_t {
   count_ended = 138,  // a counter was set to zero by a rule; the event carries it
   locked = 139,
   delivery_acknowledged = 140,
+  delivery_given_up = 141,  // expired, or failed when its last lease ended; `reference` is the delivery
   ledger_read = 150,
   ledger_checkpoint = 151,
   shared_contact = 160,  // an alarm: one contact, many subjects

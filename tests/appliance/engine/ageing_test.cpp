@@ -15,7 +15,7 @@ struct Counters : ::testing::TestWithParam<Disk> {
   void SetUp() override { world.start(); }
   void age() {
     Ageing ageing(world.engine().context());
-    for (int i = 0; i < 65'536 / 64; ++i) ASSERT_TRUE(base::sync_wait(ageing.step()));
+    for (int i = 0; i < 65'536 / 64; ++i) ASSERT_TRUE(ageing.step());
   }
 };
 
@@ -65,6 +65,15 @@ TEST_P(Counters, ThoseAtTheirLimitAreToldOnceAllWereLookedAt) {
   world.clock.advance(base::days(365));
   age();
   EXPECT_EQ(locked().at("pin"), 1) << "that of the unknown one has ended";
+}
+
+TEST_P(Counters, AreLookedAtOnTheirCallersThreadAfterACommitToo) {
+  for (unsigned i = 1; i <= 5; ++i) world.fail(world.citizen(i), 1);
+  world.clock.advance(base::days(366));
+  world.store().take_readers();
+  age();
+  EXPECT_EQ(world.store().guards(), 0U);
+  EXPECT_EQ(world.store().take_readers().size(), 1U) << "the store's writer has commits to make";
 }
 
 TEST_P(Counters, TheEndIsTheSameWhetherTheCleanUpHasPassedOrNot) {

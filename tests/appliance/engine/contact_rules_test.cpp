@@ -1,5 +1,5 @@
 // Contacts and health cards: their counters, the quarantine, and who is told.
-#include "housekeeping.hpp"
+#include "due_sweep.hpp"
 #include "world.hpp"
 
 namespace sigillo::appliance::testing {
@@ -228,12 +228,15 @@ TEST_F(ContactRules, AUseThatCameWhileOthersFellDueStillCounts) {
   request(1);
   world.clock.advance(base::days(30));  // due by the list, and then given for five more
   for (unsigned i = 2; i <= 6; ++i) request(i);
-  EXPECT_TRUE(base::sync_wait(sweep_contact_use(world.engine(), contact)));
+  const auto key = record_key(Table::contact_use, contact);
+  world.store().pretend_due(static_cast<std::uint8_t>(Queue::contact_use), {world.clock.now(), key});
+  DueSweep sweep(world.engine());
+  EXPECT_TRUE(sweep.step(std::chrono::seconds(1)));
   EXPECT_TRUE(kept());
   request(7);
   EXPECT_EQ(world.count_events(EventKind::shared_contact), 1U);
   world.clock.advance(base::days(30));
-  EXPECT_TRUE(base::sync_wait(sweep_contact_use(world.engine(), contact)));
+  EXPECT_TRUE(sweep.step(std::chrono::seconds(1)));
   EXPECT_FALSE(kept());
 }
 

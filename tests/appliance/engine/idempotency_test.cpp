@@ -43,6 +43,28 @@ TEST_P(Keys24h, ASecretIsGoneAfterTenMinutesAndTheKeyAfterADay) {
   EXPECT_TRUE(activate(citizen).is(Rejection::Outcome::rejected)) << "a new request, of a PIN that was used";
 }
 
+TEST_P(Keys24h, ASecretThatIsAskedForOnceMoreIsCounted) {
+  const auto citizen = world.provisional(1);
+  activate(citizen);
+  const auto shown = [this](const char* result) {
+    return world.reading("sigillo_secret_replays_total", result);
+  };
+  EXPECT_EQ(shown("told"), 0);
+  activate(citizen);
+  activate(citizen, "another");
+  EXPECT_EQ(shown("told"), 1);
+  EXPECT_EQ(shown("refused"), 0) << "of another request, which does not know it";
+  world.clock.advance(base::minutes(10));
+  activate(citizen);
+  EXPECT_EQ(shown("refused"), 1);
+  const auto blocked = [&] {
+    return world.call(Role::branch, Block{citizen.subject, "op-1", "lost"}, "key-2");
+  };
+  ASSERT_NE(blocked().as<BlockedNow>(), nullptr);
+  blocked();
+  EXPECT_EQ(shown("told"), 1) << "no secret";
+}
+
 TEST_P(Keys24h, AnAnswerWithoutASecretIsKeptForADay) {
   const auto citizen = world.citizen(1);
   const auto request = [&] {

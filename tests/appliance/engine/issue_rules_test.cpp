@@ -228,5 +228,35 @@ TEST_F(Issues, AProvisionalPinLapsesAfterSixtyDays) {
   EXPECT_NE(world.request(citizen).as<PinRequested>(), nullptr);
 }
 
+TEST_F(Issues, WhatIsForASuspendedCourierWaitsUntilItIsActiveAgain) {
+  world.change(Role::courier_sms, [](Channel& courier) { courier.status = ChannelStatus::suspended; });
+  auto citizen = world.citizen(1);
+  const auto asked = world.request(citizen);
+  ASSERT_NE(asked.as<PinRequested>(), nullptr) << describe(asked);
+  world.change(Role::courier_sms, [](Channel& courier) { courier.status = ChannelStatus::active; });
+  world.read_halves(citizen, *asked.as<PinRequested>());
+  EXPECT_NO_FATAL_FAILURE(world.activate(citizen));
+}
+
+TEST_F(Issues, TheFirstCertificateOfAnActiveChannelToEndIsShown) {
+  const auto shown = [this] { return world.reading("sigillo_channel_certificate_expiry_timestamp_seconds"); };
+  EXPECT_EQ(shown(), std::nullopt) << "no end is known";
+  const auto ends = [this](Role role, std::int64_t seconds, ChannelStatus status = ChannelStatus::active) {
+    world.change(role, [&](Channel& channel) {
+      channel.certificate_expires = {seconds * 1000};
+      channel.status = status;
+    });
+  };
+  ends(Role::portal, 2'000'000'000);
+  ends(Role::courier_sms, 1'900'000'000);
+  ends(Role::auditor, 1'800'000'000, ChannelStatus::revoked);
+  EXPECT_EQ(shown(), 1'900'000'000);
+}
+
+TEST_F(Issues, ARevokedCourierIsNone) {
+  world.change(Role::courier_sms, [](Channel& courier) { courier.status = ChannelStatus::revoked; });
+  EXPECT_TRUE(world.request(world.citizen(1)).is(Refusal::delivery_not_possible));
+}
+
 }  // namespace
 }  // namespace sigillo::appliance::testing

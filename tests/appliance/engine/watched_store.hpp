@@ -1,10 +1,17 @@
-// WatchedStore: a Store before the real one, that counts what passes and refuses the n-th write where a test
-// asks. A refused write never reaches the store behind. Thread rule: as Store.
+// WatchedStore: a Store before the real one, that counts what passes, and where a test asks refuses the n-th
+// write, has records that are damaged, and lists of queues that are not those of today. A refused write never
+// reaches the store behind. Thread rule: as Store.
 #pragma once
+
+#include <pthread.h>
 
 #include <atomic>
 #include <functional>
+#include <map>
+#include <mutex>
 #include <optional>
+#include <set>
+#include <string>
 
 #include <sealed_store/store.hpp>
 
@@ -26,8 +33,31 @@ class WatchedStore final : public sealed_store::Store {
   // Before the next commit passes, on its thread; once.
   void before_commit(std::function<void()> what) { before_commit_ = std::move(what); }
 
+  // A record that is on the disk and not as it was acknowledged: nobody reads, changes or erases it.
+  void damage(const sealed_store::RecordKey& key, sealed_store::Errc error = sealed_store::Errc::stale) {
+    const std::lock_guard lock(mutex_);
+    damaged_[key] = error;
+  }
+  void mend(const sealed_store::RecordKey& key) {
+    const std::lock_guard lock(mutex_);
+    damaged_.erase(key);
+  }
+  // The list of a queue says so, whatever is true.
+  void pretend_due(std::uint8_t queue, const sealed_store::DueRecord& record) {
+    const std::lock_guard lock(mutex_);
+    pretended_due_[queue] = record;
+  }
+
+  // The names of the threads that have read records or counters since this was asked last.
+  std::set<std::string> take_readers() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(readers_, {});
+  }
+
   base::Result<std::optional<base::Bytes>> read(const sealed_store::RecordKey& key) override {
     ++reads_;
+    note_reader();
+    if (const auto error = damaged(key)) return *error;
     return behind_.read(key);
   }
   sealed_store::GuardValue guard(const sealed_store::GuardKey& key) const override {
@@ -43,7 +73,11 @@ class WatchedStore final : public sealed_store::Store {
   base::Result<std::vector<sealed_store::DueRecord>> due(
       std::uint8_t queue, base::Instant now, std::size_t limit,
       const std::optional<sealed_store::DueRecord>& after) override {
-    return behind_.due(queue, now, limit, after);
+    SIGILLO_TRY(auto found, behind_.due(queue, now, limit, after));
+    const std::lock_guard lock(mutex_);
+    const auto more = pretended_due_.find(queue);
+    if (more != pretended_due_.end() && (!after || *after < more->second)) found.push_back(more->second);
+    return found;
   }
   base::Result<std::vector<sealed_store::DueRecord>> members(std::uint8_t queue) override {
     return behind_.members(queue);
@@ -53,6 +87,7 @@ class WatchedStore final : public sealed_store::Store {
   }
   std::vector<std::pair<sealed_store::GuardKey, sealed_store::GuardValue>> guards_of(
       std::uint16_t block) const override {
+    note_reader();
     return behind_.guards_of(block);
   }
   base::Task<base::Result<sealed_store::Committed>> prune(sealed_store::LedgerBase base,
@@ -80,6 +115,10 @@ class WatchedStore final : public sealed_store::Store {
   base::Task<base::Result<sealed_store::Committed>> commit(sealed_store::Changes changes) override {
     if (const auto what = std::exchange(before_commit_, {})) what();
     if (refuses()) co_return refusal();
+    for (const auto& key : changes.erases)
+      if (const auto error = damaged(key)) co_return *error;
+    for (const auto& put : changes.puts)
+      if (const auto error = damaged(put.key)) co_return *error;
     co_return co_await behind_.commit(std::move(changes));
   }
   base::Result<std::vector<sealed_store::LedgerEntry>> ledger(std::uint64_t after,
@@ -90,6 +129,24 @@ class WatchedStore final : public sealed_store::Store {
   std::optional<base::Error> trouble() const override { return behind_.trouble(); }
 
  private:
+  std::optional<base::Error> damaged(const sealed_store::RecordKey& key) {
+    const std::lock_guard lock(mutex_);
+    const auto found = damaged_.find(key);
+    if (found == damaged_.end()) return std::nullopt;
+    return base::Error(found->second, "as the test has asked");
+  }
+
+  void note_reader() const {
+    char name[16] = {};
+    ::pthread_getname_np(::pthread_self(), name, sizeof name);
+    const std::lock_guard lock(mutex_);
+    readers_.insert(name);
+  }
+
+  mutable std::mutex mutex_;
+  mutable std::set<std::string> readers_;
+  std::map<sealed_store::RecordKey, sealed_store::Errc> damaged_;
+  std::map<std::uint8_t, sealed_store::DueRecord> pretended_due_;
   std::size_t pretended_guards_ = 0;
   std::function<void()> before_commit_;
   bool refuses() { return ++writes_ == fails_at_; }

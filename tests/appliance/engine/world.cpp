@@ -152,9 +152,7 @@ void World::start() {
   verifier_->expect_stretch(stretch_);
   messages_ = std::make_unique<Messages>(Messages::built_in());
   queue_ = std::make_unique<SubjectQueue>(*dispatcher_);
-  std::vector<Channel> channels;
-  for (const auto& desk : desks_) channels.push_back(desk.channel);
-  channels_.set(std::move(channels));
+  enrol();
   engine_ = std::make_unique<Engine>(Context{config,
                                              clock,
                                              *dispatcher_,
@@ -167,6 +165,17 @@ void World::start() {
                                              {},
                                              std::make_shared<Figures>(),
                                              reissue});
+}
+
+void World::enrol() {
+  std::vector<Channel> channels;
+  for (const auto& desk : desks_) channels.push_back(desk.channel);
+  channels_.set(std::move(channels));
+}
+
+void World::change(Role role, const std::function<void(Channel&)>& how) {
+  how(std::ranges::find(desks_, role, [](const Desk& desk) { return desk.channel.role; })->channel);
+  enrol();
 }
 
 void World::stop() {
@@ -368,6 +377,12 @@ sealed_store::GuardValue World::guard(const Citizen& citizen, guard::Counter cou
 std::vector<sealed_store::LedgerEntry> World::entries(std::uint64_t after) {
   return *watched_->ledger(after, 1'000'000);
 }
+std::optional<double> World::reading(const std::string& name, const std::string& label) {
+  for (const auto& one : engine_->readings())
+    if (one.name == name && one.label_value == label) return one.value;
+  return std::nullopt;
+}
+
 std::size_t World::count_events(EventKind kind, std::uint64_t after) {
   const auto all = entries(after);
   return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [kind](const auto& entry) {

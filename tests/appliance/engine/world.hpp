@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -87,6 +88,8 @@ class World {
   hsm::Dispatcher& dispatcher() { return *dispatcher_; }
   KeyRing& ring() { return *ring_; }
   ChannelPtr channel(Role role) const;
+  // As officers do it: seen by the next call.
+  void change(Role role, const std::function<void(Channel&)>& how);
   base::Task<Reply> begin(Role role, Request request, Render render, std::optional<Idempotency> key = {});
   Outcome call(Role role, Request request, std::optional<std::string> key = {}, std::string body = "body");
 
@@ -123,9 +126,12 @@ class World {
   }
   std::vector<sealed_store::LedgerEntry> entries(std::uint64_t after = 0);
   std::size_t count_events(EventKind kind, std::uint64_t after = 0);
+  // What a scrape would show; nothing where the figure is not told.
+  std::optional<double> reading(const std::string& name, const std::string& label = {});
 
  private:
   struct Folder;
+  void enrol();
   struct Desk {
     Channel channel;
     std::optional<base::EcPrivateKey> key;
