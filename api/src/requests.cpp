@@ -233,8 +233,9 @@ Parsed parse_change_contacts(Input& in) {
   else
     operator_name = in.body.operator_name(required);
   if (in.from(branch)) evidence = in.body.evidence(required);
-  if (!in.from(contact_centre)) card = in.body.health_card(optional);
-  auto contacts = in.body.contacts("contacts", card ? optional : required);
+  const bool card_given = !in.from(contact_centre) && in.body.has("health_card");  // well formed or not
+  if (card_given) card = in.body.health_card(optional);
+  auto contacts = in.body.contacts("contacts", card_given ? optional : required);
   check_persons(in, subject, {}, card.has_value());
   if (!in.good()) return {};
   if (contacts.empty() && !card) {
