@@ -272,7 +272,7 @@ Parsed parse_ack_deliveries(Input& in) {
       Fields ack(object, place, in.body.faults());
       const auto id = ack.raw_text("delivery_id", required);
       const auto status = ack.one_of("status", required, {"delivered", "failed"});
-      auto reason = ack.text("reason", optional, 64);
+      auto reason = ack.remark("reason", 64);  // a gateway's answer of two lines refuses no batch
       ack.close();
       if (id && !is_identifier(*id))
         in.body.faults().add_structure(ack.at("delivery_id"), "This is no identifier.");
