@@ -234,6 +234,7 @@ base::Task<Reply> run(Session& session, const DecideConversion& request) {
 }
 
 base::Task<Reply> run(Session& session, const GetConversion& request) {
+  co_await session.context().dispatcher.hop();  // it begins with the store: no work for the caller's thread
   auto opened = co_await open(session, request.conversion_id);
   if (auto* reply = std::get_if<Reply>(&opened)) co_return std::move(*reply);
   const auto& it = std::get<Open>(opened);
@@ -293,6 +294,7 @@ base::Task<Reply> run(Session& session, const Authorize& request) {
 base::Task<Reply> run(Session& session, const GetAuthorization& request) {
   const auto id = parse_id(request.authorization_id);
   if (!id) co_return session.answer(Refusal::not_found);
+  co_await session.context().dispatcher.hop();
   const auto record = session.context().load<AuthorizationRecord>(Table::authorization, *id);
   if (!record) co_return Outage::store_unavailable;
   if (!*record || (*record)->channel != session.channel().label())

@@ -147,6 +147,35 @@ TEST_P(Concurrency, ManySubjectsWithOneMobileDoNotWaitForEachOtherForEver) {
   EXPECT_EQ(world.count_events(EventKind::requested), 60U);
 }
 
+// It is an I/O thread, with the accept, the TLS and the health of everybody else behind it.
+TEST_P(Concurrency, NoOperationReadsTheDiskOnTheThreadThatBringsIt) {
+  world.start();
+  const auto citizen = world.active(1);
+  const Action action{"claim.submit", "case-1", std::string(64, '0')};
+  const auto opened = world.call(Role::portal, OpenConversion{citizen.subject, pin(citizen.pin), {}, {}});
+  const auto claim = world.call(Role::portal, Authorize{citizen.subject, pin(citizen.pin), action});
+  const std::string conversion = opened.as<ConversionOpened>()->conversion_id,
+                    authorization = claim.as<Authorization>()->authorization_id;
+  const auto quiet = [&](Role role, Request request, std::optional<std::string> key = {}) {
+    const auto before = world.store().own_reads();
+    const auto outcome = world.call(role, std::move(request), std::move(key));
+    EXPECT_FALSE(outcome.outage);
+    return world.store().own_reads() == before;
+  };
+  EXPECT_TRUE(quiet(Role::back_office, GetConversion{conversion}));
+  EXPECT_TRUE(quiet(Role::portal, GetAuthorization{authorization}));
+  EXPECT_TRUE(quiet(Role::portal, Verify{citizen.subject, pin(citizen.pin), false}));
+  EXPECT_TRUE(quiet(Role::portal, Verify{citizen.subject, pin(citizen.pin), false}, "key-1"));
+  EXPECT_TRUE(quiet(Role::contact_centre, GetStatus{citizen.subject, {}}));
+  EXPECT_TRUE(quiet(Role::courier_post, LeaseDeliveries{100}));
+  EXPECT_TRUE(quiet(Role::courier_post, AckDeliveries{{{conversion, true, {}}}}));
+  EXPECT_TRUE(quiet(Role::auditor, ReadLedger{0, 1'000}));
+  EXPECT_TRUE(quiet(Role::auditor, GetCheckpoint{}));
+  EXPECT_TRUE(quiet(Role::auditor, GetKeys{}));
+  EXPECT_TRUE(
+      quiet(Role::portal, SubmitEvidence{conversion, evidence(Route::upload), std::nullopt}, "key-2"));
+}
+
 INSTANTIATE_TEST_SUITE_P(Disks, Concurrency, ::testing::Values(Disk::memory, Disk::sqlcipher));
 
 }  // namespace
