@@ -1,4 +1,6 @@
 // Many at once on one subject: the limit holds to the guess, and right ones do not get in each other's way.
+#include <pthread.h>
+
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -174,6 +176,22 @@ TEST_P(Concurrency, NoOperationReadsTheDiskOnTheThreadThatBringsIt) {
   EXPECT_TRUE(quiet(Role::auditor, GetKeys{}));
   EXPECT_TRUE(
       quiet(Role::portal, SubmitEvidence{conversion, evidence(Route::upload), std::nullopt}, "key-2"));
+}
+
+// Up to a thousand entries: on the store's writer every other commit's answer would wait for their text.
+TEST_P(Concurrency, APageOfTheLedgerIsWrittenOutOnADecider) {
+  world.start();
+  const auto citizen = world.active(1);
+  std::string thread;
+  const Render render = [&thread](const Answer&) {
+    char name[16] = "";
+    pthread_getname_np(pthread_self(), name, sizeof name);
+    thread = name;
+    return Rendered{200, base::Secret(base::view("answer"))};
+  };
+  base::sync_wait(world.begin(Role::auditor, ReadLedger{0, 1'000}, render));
+  EXPECT_EQ(thread, "decider");
+  EXPECT_EQ(world.count_events(EventKind::ledger_read), 1U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Disks, Concurrency, ::testing::Values(Disk::memory, Disk::sqlcipher));
