@@ -97,6 +97,8 @@ def test_a_blocked_credential_is_not_converted(appliance, town, someone):
     appliance.contact_centre.post("/v1/blocks", {"subject": someone.subject, "operator": "op-117", "reason": "lost"}, status=200)
     appliance.back_office.refused(f"{path}/decision", {"decision": "approve", "operator": "op-2"}, 409, "already-decided")
     assert appliance.status(someone)["level"] == "ordinary"
+    for reader in ("portal", "back-office", "branch"):  # or they would follow it for ever
+        assert appliance.shared(reader).get(path)["state"] == "rejected"
 
 
 def test_no_decision_without_evidence(appliance, someone):
