@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <list>
+#include <system_error>
 #include <thread>
 
 #include <boost/json/parse.hpp>
@@ -183,6 +184,7 @@ struct AdminSocket::Parts {
   appliance::Administration& administration;
   std::mutex mutex;
   bool closed = false;
+  bool short_of_threads = false;
   std::list<Visit> visits;
   std::thread accepting;
 };
@@ -221,11 +223,19 @@ void AdminSocket::Parts::welcome(int descriptor) {
     visits.pop_back();
     return;
   }
-  visit.thread = std::thread([this, &visit] {
+  const auto serve = [this, &visit] {
     converse(visit.peer, administration);
     visit.peer.shut();
     visit.over.store(true);
-  });
+  };
+  try {
+    visit.thread = std::thread(serve);
+    short_of_threads = false;
+  } catch (const std::system_error&) {  // the system has none to spare: that passes, and officers come again
+    visits.pop_back();
+    if (!std::exchange(short_of_threads, true))
+      base::log::warn("admin-not-served", {{"reason", "no thread"}});
+  }
 }
 
 AdminSocket::AdminSocket(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {

@@ -253,6 +253,10 @@ asio::awaitable<void> Connection::call_service(appliance::Call& call) {
 }
 
 void Connection::answer(Outcome& out, const Problem& problem) const {
+  if (DoorLog::is_for(problem.code)) {
+    core_.metrics.turned_away(problem.code);
+    core_.door_log.turned_away(problem.code, *peer_, core_.clock.now());
+  }
   out.answer = render(problem, request_id_);
   if (problem.retry_after_s) out.headers += "Retry-After: " + std::to_string(*problem.retry_after_s) + "\r\n";
   if (!problem.allow.empty()) out.headers += "Allow: " + problem.allow + "\r\n";

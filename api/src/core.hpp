@@ -11,6 +11,7 @@
 
 #include <api/server.hpp>
 
+#include "door_log.hpp"
 #include "metrics.hpp"
 #include "quota.hpp"
 #include "registry.hpp"
@@ -49,6 +50,7 @@ struct Core {
   const base::Clock& clock;
   QuotaTable quotas;
   Metrics metrics;
+  DoorLog door_log;
   Registry channels;  // connections of the HTTPS listener
   Registry monitors;
   std::atomic<std::uint32_t> handshakes = 0;  // in flight

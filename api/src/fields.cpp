@@ -7,16 +7,14 @@
 namespace sigillo::api {
 namespace {
 
-// Characters of valid UTF-8, or nothing where there is a control character: the JSON gate vouches for the
-// encoding.
-std::optional<std::size_t> printable_length(std::string_view text) {
-  std::size_t characters = 0;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) return {};
-    if ((byte & 0xc0) != 0x80) ++characters;
-  }
-  return characters;
+bool is_control(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte < 0x20 || byte == 0x7f;
+}
+
+std::size_t characters(std::string_view utf8) {  // the JSON gate vouches for the encoding
+  return static_cast<std::size_t>(
+      std::ranges::count_if(utf8, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
 }  // namespace
@@ -67,12 +65,20 @@ std::optional<std::string> Fields::text(std::string_view member, Presence presen
                                         std::size_t characters_max) {
   const auto raw = raw_text(member, presence);
   if (!raw) return {};
-  const auto length = printable_length(*raw);
-  if (!length || *length == 0 || *length > characters_max) {
+  if (raw->empty() || characters(*raw) > characters_max || std::ranges::any_of(*raw, is_control)) {
     faults_.add_structure(at(member), "The text is empty, too long, or holds control characters.");
     return {};
   }
   return std::string(*raw);
+}
+
+std::optional<std::string> Fields::remark(std::string_view member, std::size_t characters_max) {
+  const auto raw = raw_text(member, optional);
+  if (!raw || raw->empty()) return {};
+  if (characters(*raw) > characters_max) faults_.add_structure(at(member), "The text is too long.");
+  std::string out(*raw);
+  std::ranges::replace_if(out, is_control, ' ');
+  return out;
 }
 
 std::optional<bool> Fields::flag(std::string_view member) {

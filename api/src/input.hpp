@@ -46,6 +46,8 @@ class Fields {
   // Plain members. Text: 1 to `characters_max` characters of UTF-8 without controls.
   std::optional<std::string_view> raw_text(std::string_view member, Presence presence);
   std::optional<std::string> text(std::string_view member, Presence presence, std::size_t characters_max);
+  // The words of another system, as they come: none where they are empty, a blank for each control.
+  std::optional<std::string> remark(std::string_view member, std::size_t characters_max);
   std::optional<bool> flag(std::string_view member);
   std::optional<std::uint32_t> number(std::string_view member, std::uint32_t min, std::uint32_t max);
   std::optional<std::string_view> one_of(std::string_view member, Presence presence,

@@ -60,6 +60,8 @@ Metrics::Metrics()
                    .Help("Time from a request's header to its answer, by route")
                    .Register(registry_)),
       outages_(counters(registry_, "sigillo_outages_total", "Requests answered 503, by code")),
+      turned_away_(counters(registry_, "sigillo_turned_away_total",
+                            "Requests refused for their channel, role or quota, by code")),
       handshakes_(counters(registry_, "sigillo_tls_handshakes_total", "TLS handshakes, by how they ended")),
       handshakes_good_(handshakes_.Add({{"result", "good"}})),
       handshakes_failed_(handshakes_.Add({{"result", "failed"}})),
@@ -100,6 +102,10 @@ void Metrics::request(const Route* route, std::uint16_t status, double seconds) 
 
 void Metrics::outage(appliance::Outage outage) {
   outages_.Add({{"code", std::string(words(code_of(outage)).code)}}).Increment();
+}
+
+void Metrics::turned_away(Code code) {
+  turned_away_.Add({{"code", std::string(words(code).code)}}).Increment();
 }
 
 void Metrics::checkpoint_pushed(bool good) {

@@ -28,6 +28,7 @@ class Metrics {
   void request(const Route* route, std::uint16_t status,
                double seconds);  // no route: unknown path or unreadable
   void outage(appliance::Outage outage);
+  void turned_away(Code code);
   void handshake(bool good) { (good ? handshakes_good_ : handshakes_failed_).Increment(); }
   void refused_connection() { refused_.Increment(); }
   void checkpoint_pushed(bool good);
@@ -52,6 +53,7 @@ class Metrics {
   prometheus::Family<prometheus::Counter>& requests_;
   prometheus::Family<prometheus::Histogram>& seconds_;
   prometheus::Family<prometheus::Counter>& outages_;
+  prometheus::Family<prometheus::Counter>& turned_away_;
   prometheus::Family<prometheus::Counter>& handshakes_;
   prometheus::Counter& handshakes_good_;
   prometheus::Counter& handshakes_failed_;

@@ -71,8 +71,8 @@ const CodeWords& words(Code code) {
                  "Read it to see the decision.")
     SIGILLO_CODE(four_eyes, 403, "four-eyes", "Another operator must decide",
                  "Who registered the evidence may not decide on it.")
-    SIGILLO_CODE(no_credential, 409, "no-credential", "The subject has no live credential",
-                 "There is nothing to end.")
+    SIGILLO_CODE(no_credential, 409, "no-credential", "The subject has no credential for this",
+                 "None is live or, for a conversion, none has a definitive PIN that may be used.")
     SIGILLO_CODE(contact_exists, 409, "contact-exists", "The contact is there already",
                  "The contact centre may add a missing contact, never replace one.")
     SIGILLO_CODE(overloaded, 503, "overloaded", "Too much at once", "Nothing was done. Come again.")

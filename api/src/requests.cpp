@@ -233,8 +233,9 @@ Parsed parse_change_contacts(Input& in) {
   else
     operator_name = in.body.operator_name(required);
   if (in.from(branch)) evidence = in.body.evidence(required);
-  if (!in.from(contact_centre)) card = in.body.health_card(optional);
-  auto contacts = in.body.contacts("contacts", card ? optional : required);
+  const bool card_given = !in.from(contact_centre) && in.body.has("health_card");  // well formed or not
+  if (card_given) card = in.body.health_card(optional);
+  auto contacts = in.body.contacts("contacts", card_given ? optional : required);
   check_persons(in, subject, {}, card.has_value());
   if (!in.good()) return {};
   if (contacts.empty() && !card) {
@@ -271,7 +272,7 @@ Parsed parse_ack_deliveries(Input& in) {
       Fields ack(object, place, in.body.faults());
       const auto id = ack.raw_text("delivery_id", required);
       const auto status = ack.one_of("status", required, {"delivered", "failed"});
-      auto reason = ack.text("reason", optional, 64);
+      auto reason = ack.remark("reason", 64);  // a gateway's answer of two lines refuses no batch
       ack.close();
       if (id && !is_identifier(*id))
         in.body.faults().add_structure(ack.at("delivery_id"), "This is no identifier.");

@@ -26,7 +26,11 @@ Id act_id(const Act& act) {
   return id;
 }
 
-ActionFailure refused_act(const ActCheck& check) {
+// Whoever may speak to this socket and has no two signatures that hold is an officer's mistake, or somebody
+// who tries keys: no entry of the ledger comes of it, so the log says it.
+ActionFailure refused_act(const OfficerAction& action, const ActCheck& check) {
+  base::log::warn("act-refused",
+                  {{"action", action.name}, {"officer", check.about}, {"why", sentence(*check.refusal)}});
   std::string what = "Refused: " + std::string(sentence(*check.refusal));
   if (!check.about.empty()) what += " (" + check.about + ')';
   return refused(what + '.', "Nothing was changed. `sigillo officer list` says who may sign.");
@@ -91,16 +95,18 @@ std::optional<ActionFailure> admit(const OfficerAction& action, const AdminReque
   auto check = check_act(*request.act, *officers,
                          {call.parts().appliance_id, request.action, action.officers, context.now(),
                           *restored ? (*restored)->at : base::Instant{}});
-  if (check.refusal) return refused_act(check);
+  if (check.refusal) return refused_act(action, check);
   const auto kept = context.load<ActRecord>(Table::act, act_id(check.act));
   if (!kept) return failed(kept.error(), "Acts of before cannot be read", "Look at `sigillo status`.");
   if (*kept) {
     check.refusal = ActRefusal::replayed;
-    return refused_act(check);
+    return refused_act(action, check);
   }
-  if (boost::json::serialize(check.act.parameters) != boost::json::serialize(request.parameters))
+  if (boost::json::serialize(check.act.parameters) != boost::json::serialize(request.parameters)) {
+    base::log::warn("act-refused", {{"action", action.name}, {"why", "signed with other parameters"}});
     return refused("The act that was signed has other parameters than this command.",
                    "Nothing was changed. Have the officers sign this one.");
+  }
   call.officers = std::move(check.officers);
   call.digest = base::to_hex(act_digest(request.act->text));
   const auto written = write_down(call, *request.act, check.act, *officers);
@@ -143,7 +149,7 @@ ActionOutcome Administration::on_candidate(const OfficerAction& action, const Ad
   if (action.officers > 0) {
     for (const auto& one_of : request.act ? request.act->signatures : std::vector<ActSignature>()) {
       if (restoration->tail().officers.contains(one_of.officer))
-        return refused_act({ActRefusal::inactive_officer, one_of.officer, {}, {}});
+        return refused_act(action, {ActRefusal::inactive_officer, one_of.officer, {}, {}});
     }
     if (auto failure = admit(action, request, call)) return std::move(*failure);
     base::log::info("act", {{"action", action.name}, {"digest", call.digest}});

@@ -177,7 +177,9 @@ base::Task<Reply> run(Session& session, const GetStatus& request) {
   const auto view = guard::look(session.context().count(index, guard::Counter::pin, record),
                                 guard::limits(guard::Counter::pin, session.policy()), session.now());
   status.locked = view.locked;
-  status.delayed_until = view.delayed_until;
+  // Told in whole seconds: never a moment at which it is still delayed.
+  if (view.delayed_until)
+    status.delayed_until = {base::seconds((*view.delayed_until - base::Instant{}).seconds_up()).ms};
   if (record.generation > 0) {
     status.credential_id = to_text(record.credential);
     status.level = record.level;

@@ -70,6 +70,13 @@ bool still_open(const Session& session, const Open& open) {
          !session.lost_since(open.conversion.opened, index, record);
 }
 
+// One that ended undecided is closed as much as one that was refused, and is told as that, or whoever follows
+// it would wait for a decision that nobody can take any more.
+ConversionState shown(const Session& session, const Open& open) {
+  const auto stored = open.conversion.state;
+  return decided(stored) || still_open(session, open) ? stored : ConversionState::rejected;
+}
+
 base::Result<void> approve(Session& session, Changes& changes, const SubjectIndex& index,
                            SubjectRecord& record) {
   record = lifecycle::convert(std::move(record));
@@ -186,7 +193,7 @@ base::Task<Reply> run(Session& session, const SubmitEvidence& request) {
   if (auto* reply = std::get_if<Reply>(&opened)) co_return std::move(*reply);
   auto& it = std::get<Open>(opened);
   if (!may_see(session, it.conversion)) co_return co_await session.decline(Refusal::not_found);
-  if (decided(it.conversion.state) || !still_open(session, it)) {
+  if (decided(shown(session, it))) {
     co_return co_await session.deny(it.subject.index, Refusal::already_decided, request.conversion_id);
   }
   it.conversion.evidence = stored(session, request.evidence, request.operator_name);
@@ -205,7 +212,7 @@ base::Task<Reply> run(Session& session, const DecideConversion& request) {
   if (auto* reply = std::get_if<Reply>(&opened)) co_return std::move(*reply);
   auto& it = std::get<Open>(opened);
   auto& [index, turn, record] = it.subject;
-  if (decided(it.conversion.state) || !still_open(session, it)) {
+  if (decided(shown(session, it))) {
     co_return co_await session.deny(index, Refusal::already_decided, request.conversion_id);
   }
   if (!it.conversion.evidence)
@@ -234,14 +241,16 @@ base::Task<Reply> run(Session& session, const DecideConversion& request) {
 }
 
 base::Task<Reply> run(Session& session, const GetConversion& request) {
+  co_await session.context().dispatcher.hop();  // it begins with the store: no work for the caller's thread
   auto opened = co_await open(session, request.conversion_id);
   if (auto* reply = std::get_if<Reply>(&opened)) co_return std::move(*reply);
   const auto& it = std::get<Open>(opened);
   if (!may_see(session, it.conversion)) co_return session.answer(Refusal::not_found);
   auto claims = deferred_claims(session, it.subject.record);
   if (!claims) co_return Outage::store_unavailable;
-  if (decided(it.conversion.state) || !still_open(session, it)) claims->clear();
-  co_return session.answer(ConversionView{request.conversion_id, it.conversion.state, std::move(*claims)});
+  const auto state = shown(session, it);
+  if (decided(state)) claims->clear();
+  co_return session.answer(ConversionView{request.conversion_id, state, std::move(*claims)});
 }
 
 base::Task<Reply> run(Session& session, const Authorize& request) {
@@ -293,6 +302,7 @@ base::Task<Reply> run(Session& session, const Authorize& request) {
 base::Task<Reply> run(Session& session, const GetAuthorization& request) {
   const auto id = parse_id(request.authorization_id);
   if (!id) co_return session.answer(Refusal::not_found);
+  co_await session.context().dispatcher.hop();
   const auto record = session.context().load<AuthorizationRecord>(Table::authorization, *id);
   if (!record) co_return Outage::store_unavailable;
   if (!*record || (*record)->channel != session.channel().label())

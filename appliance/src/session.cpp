@@ -79,8 +79,11 @@ base::Task<std::variant<Reply, ChargedAttempt>> Session::charge(Gate gate) {
 base::Task<Reply> Session::refuse(const Gate& gate, const guard::View& view) {
   Rejection refused{view.locked ? Rejection::Outcome::locked : Rejection::Outcome::delayed, view.remaining,
                     std::nullopt};
-  if (view.delayed_until)
-    refused.retry_after_s = static_cast<std::uint32_t>((*view.delayed_until - now()).seconds_up());
+  if (view.delayed_until) {
+    // The clock has gone on since the look: the delay may be over by now, and was not then.
+    const auto left_s = (*view.delayed_until - now()).seconds_up();
+    refused.retry_after_s = static_cast<std::uint32_t>(std::max<std::int64_t>(left_s, 1));
+  }
   const auto outcome = view.locked ? EventOutcome::locked : EventOutcome::delayed;
   context_.figures->outcome(outcome);
   Changes changes{.events = {event(EventKind::refused, gate.key.subject, outcome, gate.endpoint)},

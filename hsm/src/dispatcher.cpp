@@ -45,7 +45,8 @@ class Job : public Made {
   bool expired() const { return state_ == JobState::expired; }
   steady_clock::time_point deadline() const { return deadline_; }
   std::atomic<bool> in_module{false};
-  bool stuck = false;  // of the dispatcher, under its lock: the module did not come back from it in time
+  bool stuck = false;    // of the dispatcher, under its lock: the module did not come back from it in time
+  bool overdue = false;  // of the deadline thread: it waited too long, and for no hanging module
   bool claim(JobState to) {
     JobState expected = JobState::pending;
     return state_.compare_exchange_strong(expected, to);
@@ -84,7 +85,10 @@ class CallJob final : public Job {
     }
   }
 
-  void give_late() override { resume_(base::Error(Errc::deadline, "the HSM did not answer in time")); }
+  void give_late() override {
+    resume_(overdue ? base::Error(QueueErrc::overdue, "there was too much to do before it")
+                    : base::Error(Errc::deadline, "the HSM did not answer in time"));
+  }
 
  private:
   std::optional<Call> call_;
@@ -256,6 +260,7 @@ class Dispatcher::Impl {
       ++stuck_;
       healthy_ = false;
     }
+    job.overdue = !job.stuck && !all_stuck();
     return true;
   }
 

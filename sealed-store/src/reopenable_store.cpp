@@ -75,7 +75,7 @@ base::Result<void> ReopenableStore::reopen(const std::function<Opened()>& open) 
       return through.error();
     }
     const std::lock_guard lock(gate_);
-    head_ = inner_->head();
+    before_ = {inner_->head(), inner_->ledger_base(), inner_->guards(), inner_->stale()};
   }
   base::Result<void> done = base::ok();
   {
@@ -105,16 +105,6 @@ base::Result<std::optional<base::Bytes>> ReopenableStore::read(const RecordKey& 
 GuardValue ReopenableStore::guard(const GuardKey& key) const {
   const std::shared_lock lock(exchange_);
   return inner_ ? inner_->guard(key) : GuardValue{};
-}
-
-std::size_t ReopenableStore::stale() const {
-  const std::shared_lock lock(exchange_);
-  return inner_ ? inner_->stale() : 0;
-}
-
-std::size_t ReopenableStore::guards() const {
-  const std::shared_lock lock(exchange_);
-  return inner_ ? inner_->guards() : 0;
 }
 
 std::vector<std::pair<GuardKey, GuardValue>> ReopenableStore::guards_of(std::uint16_t block) const {
@@ -189,18 +179,30 @@ base::Task<base::Result<Committed>> ReopenableStore::prune(LedgerBase base, Even
   co_return co_await inner_->prune(std::move(base), std::move(event));
 }
 
-LedgerBase ReopenableStore::ledger_base() const {
-  const std::shared_lock lock(exchange_);
-  return inner_ ? inner_->ledger_base() : LedgerBase{};
+// What asks for the rest may be an I/O thread, with a request or a scrape: an exchange does not hold it up.
+ReopenableStore::Before ReopenableStore::before() const {
+  const std::lock_guard lock(gate_);
+  return before_;
 }
 
-// What asks for these two may be an I/O thread: it is not held up by an exchange. Nothing is committed in
-// one, so the head is what it was.
+std::size_t ReopenableStore::stale() const {
+  const std::shared_lock lock(exchange_, std::try_to_lock);
+  return lock && inner_ ? inner_->stale() : before().stale;
+}
+
+std::size_t ReopenableStore::guards() const {
+  const std::shared_lock lock(exchange_, std::try_to_lock);
+  return lock && inner_ ? inner_->guards() : before().guards;
+}
+
+LedgerBase ReopenableStore::ledger_base() const {
+  const std::shared_lock lock(exchange_, std::try_to_lock);
+  return lock && inner_ ? inner_->ledger_base() : before().base;
+}
+
 Head ReopenableStore::head() const {
   const std::shared_lock lock(exchange_, std::try_to_lock);
-  if (lock && inner_) return inner_->head();
-  const std::lock_guard before(gate_);
-  return head_;
+  return lock && inner_ ? inner_->head() : before().head;
 }
 
 std::optional<base::Error> ReopenableStore::trouble() const {

@@ -140,6 +140,23 @@ TEST(Faults, OfValueAre422WithACodeOfTheirOwn) {
   for (const Case& one : cases) expect(one);
 }
 
+TEST(Faults, AMalformedHealthCardThatStandsAloneIsNamedAndContactsAreNotMissed) {
+  const auto with_card = [](std::string members, std::string card) {
+    return "{" + kS + "," + members + R"(,"health_card":)" + card + "}";
+  };
+  const std::string of_portal = R"("pin":"ABCD2345")", of_branch = R"("operator":"o",)" + kEv;
+  for (const auto& [role, members] : {std::pair{portal, of_portal}, std::pair{branch, of_branch}}) {
+    expect({role, "/v1/contacts", with_card(members, R"({"number":"1","expires":"2031-05-31"})"),
+            Code::invalid_health_card, "/health_card/number"});
+    expect({role, "/v1/contacts",
+            with_card(members, R"({"number":"80380000300012345678","expires":"2031-02-30"})"),
+            Code::invalid_health_card, "/health_card/expires"});
+    expect({role, "/v1/contacts", with_card(members, R"({"number":"1"})"), Code::invalid_request,
+            "/health_card/expires"});
+    expect({role, "/v1/contacts", with_card(members, "7"), Code::invalid_request, "/health_card"});
+  }
+}
+
 TEST(Faults, ADisclosedPrivateKeyIsNotOverlooked) {
   const auto key = base::EcPrivateKey::generate();
   const auto jwk = key.to_jwk("k");

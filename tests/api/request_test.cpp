@@ -208,6 +208,19 @@ TEST(Requests, CouriersAndTheAuditor) {
   EXPECT_NE(request_of<appliance::GetKeys>(ask(courier_pec, "GET", "/v1/keys", "", "")), nullptr);
 }
 
+TEST(Requests, WhatAGatewaySaidRefusesNoBatchOfAcknowledgements) {
+  const auto got = ask(courier_email, "POST", "/v1/outbox/acks",
+                       R"({"acks":[{"delivery_id":"d1","status":"failed","reason":""},)"
+                       R"({"delivery_id":"d2","status":"failed","reason":"550 5.1.1\r\nno such\u0000user"},)"
+                       R"({"delivery_id":"d3","status":"delivered"}]})",
+                       "");
+  const auto* const request = request_of<appliance::AckDeliveries>(got);
+  ASSERT_NE(request, nullptr);
+  ASSERT_EQ(request->acks.size(), 3U);
+  EXPECT_EQ(request->acks[0].reason, std::nullopt);
+  EXPECT_EQ(request->acks[1].reason, "550 5.1.1  no such user");
+}
+
 TEST(Requests, TheDigestOfARequestCoversMethodPathAndBody) {
   const auto digest = [](std::string_view path, std::string pin) {
     const auto got = ask(portal, "POST", path, body(R"("pin":")" + pin + "\""));

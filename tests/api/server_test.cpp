@@ -54,6 +54,38 @@ TEST_F(ServerTest, ARequestInSingleBytesIsTheSameRequest) {
   EXPECT_EQ(client->receive()->status, 200);
 }
 
+TEST_F(ServerTest, WhoIsTurnedAwayIsInTheLogOnceAnHourAndCountedEachTime) {
+  using appliance::ChannelStatus;
+  serve();
+  const auto told = [this](const char* code) {
+    testing::internal::CaptureStderr();
+    for (int i = 0; i < 3; ++i) connect()->ask(get("/v1/ledger"));
+    const std::string log = testing::internal::GetCapturedStderr();
+    const std::string line = std::string("turned-away code=") + code +
+                             " channel=portal:p1 certificate_key=" + base::to_hex(portal_.key_digest()) +
+                             '\n';
+    const auto first = log.find(line);
+    EXPECT_EQ(log.find("turned-away", first == std::string::npos ? 0 : first + 1), std::string::npos) << log;
+    return first != std::string::npos;
+  };
+  EXPECT_TRUE(told("role-not-permitted"));
+  EXPECT_FALSE(told("role-not-permitted"));
+  for (const auto& [status, code] : {std::pair{ChannelStatus::suspended, "channel-suspended"},
+                                     std::pair{ChannelStatus::revoked, "channel-revoked"}}) {
+    service_.enrol(appliance::Role::portal, "p1", portal_.key_digest(), status);
+    EXPECT_TRUE(told(code));
+    EXPECT_FALSE(told(code));
+  }
+  clock_.advance(base::hours(1));
+  EXPECT_TRUE(told("channel-revoked"));
+  const auto seen = monitor("/metrics");
+  for (const char* line : {"sigillo_turned_away_total{code=\"role-not-permitted\"} 6",
+                           "sigillo_turned_away_total{code=\"channel-suspended\"} 6",
+                           "sigillo_turned_away_total{code=\"channel-revoked\"} 9"}) {
+    EXPECT_NE(seen.find(line), std::string::npos) << line << "\n" << seen;
+  }
+}
+
 TEST_F(ServerTest, ARevocationCutsOffAnOpenConnection) {
   serve();
   const auto client = connect();

@@ -97,6 +97,18 @@ def test_a_blocked_credential_is_not_converted(appliance, town, someone):
     appliance.contact_centre.post("/v1/blocks", {"subject": someone.subject, "operator": "op-117", "reason": "lost"}, status=200)
     appliance.back_office.refused(f"{path}/decision", {"decision": "approve", "operator": "op-2"}, 409, "already-decided")
     assert appliance.status(someone)["level"] == "ordinary"
+    for reader in ("portal", "back-office", "branch"):  # or they would follow it for ever
+        assert appliance.shared(reader).get(path)["state"] == "rejected"
+
+
+def test_a_branch_converts_no_live_credential_without_a_definitive_pin_and_says_so(appliance, someone):
+    body = {"subject": someone.subject, "operator": "op-301", "evidence": {"document": DOCUMENT}}
+    appliance.provisional(someone)
+    told = appliance.branch.refused("/v1/conversions", body, 409, "no-credential")
+    appliance.activate(someone)
+    appliance.contact_centre.post("/v1/blocks", {"subject": someone.subject, "operator": "op-117", "reason": "lost"}, status=200)
+    assert appliance.branch.refused("/v1/conversions", body, 409, "no-credential").json["title"] == told["title"]
+    assert "no live" not in told["title"] and "definitive" in told["detail"]
 
 
 def test_no_decision_without_evidence(appliance, someone):

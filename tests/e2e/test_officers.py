@@ -131,6 +131,8 @@ def test_what_is_no_act_of_two_changes_nothing(appliance):
     refused(appliance, anna + wrong_key, "one key under two names")
     strangers_key = ["--officer", f"bruno={appliance.root}/keys/stranger.key", "--password-file", str(password)]
     refused(appliance, anna + strangers_key, "does not hold")
+    told = [line for line in appliance.log_text().splitlines() if " act-refused " in line and "does not hold" in line]
+    assert len(told) == 1 and "officer=bruno" in told[0], told
     refused(appliance, anna + bruno[:2] + ["--password-file", anna[3]], "password does not open")
 
 
@@ -175,6 +177,8 @@ def test_by_turns_in_a_file_that_is_good_once(appliance):
     assert names(appliance)["elena"] == "active"
     code, said = appliance.ask(*enrolment, check=False)
     assert code == 1 and "carried out before" in said["what"]
+    told = [line for line in appliance.log_text().splitlines() if " act-refused " in line and "carried out before" in line]
+    assert len(told) == 1 and "action=officers.enrol" in told[0], told
 
 
 def test_an_act_for_another_appliance_is_refused(appliance, fresh):

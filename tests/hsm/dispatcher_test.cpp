@@ -143,6 +143,20 @@ TEST_F(DispatcherTest, WhatExpiredInTheQueueIsNeverBegun) {
   EXPECT_EQ(token_.count(Call::random), 0U);
 }
 
+TEST_F(DispatcherTest, WhatWaitedTooLongWhileNothingHangsIsOverdueAndTheTokenIsWell) {
+  Dispatcher dispatcher(token_, {.workers = 1, .deciders = 1, .deadline = {50}});
+  std::promise<void> held;
+  std::promise<void> let_go;
+  auto holder = launch(hold_a_decider(dispatcher, held, let_go.get_future()));
+  held.get_future().wait();
+  const auto late = launch(dispatcher.hmac(mac_, message("x"))).get();
+  EXPECT_FALSE(late);
+  EXPECT_TRUE(!late && late.error().is(QueueErrc::overdue)) << "the module answered; nobody had the time";
+  EXPECT_TRUE(dispatcher.healthy());
+  let_go.set_value();
+  holder.get();
+}
+
 TEST_F(DispatcherTest, BeyondTheQueuesBoundACallIsRefusedAtOnce) {
   Dispatcher dispatcher(token_, {.workers = 1, .deadline = base::minutes(1), .queue_max = 2});
   token_.hang(Call::hmac);
@@ -227,7 +241,8 @@ TEST_F(DispatcherTest, AtTheDeadlineEitherWinsAndNeverBoth) {
     const auto result = one.get();
     if (result)
       ++good;
-    else if (result.error().is(Errc::deadline) || result.error().is(Errc::unavailable))
+    else if (result.error().is(Errc::deadline) || result.error().is(Errc::unavailable) ||
+             result.error().is(QueueErrc::overdue))
       ++late;
   }
   EXPECT_EQ(good + late, all.size());

@@ -1,7 +1,9 @@
 // The store's file under other keys: a copy beside a store that is written to, and the exchange beneath those
 // who use it. Whatever is cut off, there is one good store under the name.
 #include <atomic>
+#include <future>
 #include <thread>
+#include <tuple>
 
 #include <sealed_store/reopenable_store.hpp>
 #include <sealed_store/store_copy.hpp>
@@ -155,6 +157,26 @@ TEST_F(StoreCopyTest, an_exchange_under_load_refuses_and_loses_nothing) {
   std::uint64_t charged = 0;
   for (unsigned t = 0; t < 3; ++t) charged += store.guard(guard_key(100 + t)).failures;
   EXPECT_EQ(charged, done.load());
+}
+
+// /metrics asks on an I/O thread, with every connection of that thread behind it.
+TEST_F(StoreCopyTest, what_a_scrape_asks_for_is_told_while_the_store_is_exchanged) {
+  ReopenableStore store(filled(20));
+  ASSERT_OK(charge(store, 100));
+  const auto told = [&store] {
+    return std::tuple{store.head().seq, store.ledger_base().seq, store.guards(), store.stale()};
+  };
+  const auto before = told();
+  auto during = before;
+  const auto exchange = [&]() -> ReopenableStore::Opened {
+    during = {};
+    during = std::async(std::launch::async, told).get();  // never, where one of them waits
+    return SqlCipherStore::open(with, keys(), witness);
+  };
+  ASSERT_OK(store.reopen(exchange));
+  EXPECT_EQ(during, before);
+  EXPECT_EQ(told(), before);
+  EXPECT_GT(std::get<2>(before), 0u);
 }
 
 TEST_F(StoreCopyTest, somebody_elses_connection_keeps_the_old_file_in_its_place) {

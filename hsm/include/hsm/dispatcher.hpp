@@ -2,10 +2,10 @@
 // makes it, as many in parallel as the token has sessions, and the coroutine goes on on a decider. The two
 // are threads of their own, so that the next call is in the module while somebody reads, opens and decides on
 // what the last one gave, and so that each has its own code in its core's caches. When a call does not come
-// back in time the coroutine goes on with Errc::deadline, and whatever the module returns later is destroyed
-// (a Digest or Secret is wiped) without being looked at. What follows a call must be short and must not block
-// on disk for long. Thread rule: any thread. Owned by the composition; it outlives every coroutine that
-// awaits it.
+// back in time the coroutine goes on with Errc::deadline (QueueErrc::overdue where it waited), and whatever
+// the module returns later is destroyed (a Digest or Secret is wiped) without being looked at. What follows a
+// call must be short and must not block on disk for long. Thread rule: any thread. Owned by the composition;
+// it outlives every coroutine that awaits it.
 #pragma once
 
 #include <array>
@@ -25,6 +25,11 @@ struct DispatcherOptions {
   std::size_t deciders = base::half_of_the_cores();  // with one worker, one keeps the order of the calls
   base::Duration deadline = base::seconds(5);
   std::size_t queue_max = 10'000;  // beyond it a call is refused at once with Errc::unavailable: overload
+};
+
+// What no token says.
+enum class QueueErrc : std::uint16_t {
+  overdue = 250,  // not through the queues by its deadline, and the module does not hang: there is much to do
 };
 
 class Dispatcher {

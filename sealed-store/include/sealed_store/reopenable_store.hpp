@@ -61,8 +61,16 @@ class ReopenableStore final : public Store {
   mutable std::shared_mutex exchange_;
   std::unique_ptr<Store> inner_;
 
+  // What is asked for on I/O threads: as it was before the exchange that goes on, for nothing changes in one.
+  struct Before {
+    Head head;
+    LedgerBase base;
+    std::size_t guards = 0, stale = 0;
+  };
+  Before before() const;
+
   mutable std::mutex gate_;
-  Head head_;  // as it was before the exchange that goes on
+  Before before_;
   std::condition_variable quiet_;
   bool closed_ = false;
   std::size_t inside_ = 0;  // commits given to the inner store and not back yet

@@ -1,4 +1,6 @@
 // Many at once on one subject: the limit holds to the guess, and right ones do not get in each other's way.
+#include <pthread.h>
+
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -158,6 +160,51 @@ TEST_P(Concurrency, ManySubjectsWithOneMobileDoNotWaitForEachOtherForEver) {
   }
   for (const auto& outcome : all(std::move(requests))) EXPECT_FALSE(outcome.outage);
   EXPECT_EQ(world.count_events(EventKind::requested), 60U);
+}
+
+// It is an I/O thread, with the accept, the TLS and the health of everybody else behind it.
+TEST_P(Concurrency, NoOperationReadsTheDiskOnTheThreadThatBringsIt) {
+  world.start();
+  const auto citizen = world.active(1);
+  const Action action{"claim.submit", "case-1", std::string(64, '0')};
+  const auto opened = world.call(Role::portal, OpenConversion{citizen.subject, pin(citizen.pin), {}, {}});
+  const auto claim = world.call(Role::portal, Authorize{citizen.subject, pin(citizen.pin), action});
+  const std::string conversion = opened.as<ConversionOpened>()->conversion_id,
+                    authorization = claim.as<Authorization>()->authorization_id;
+  const auto quiet = [&](Role role, Request request, std::optional<std::string> key = {}) {
+    const auto before = world.store().own_reads();
+    const auto outcome = world.call(role, std::move(request), std::move(key));
+    EXPECT_FALSE(outcome.outage);
+    return world.store().own_reads() == before;
+  };
+  EXPECT_TRUE(quiet(Role::back_office, GetConversion{conversion}));
+  EXPECT_TRUE(quiet(Role::portal, GetAuthorization{authorization}));
+  EXPECT_TRUE(quiet(Role::portal, Verify{citizen.subject, pin(citizen.pin), false}));
+  EXPECT_TRUE(quiet(Role::portal, Verify{citizen.subject, pin(citizen.pin), false}, "key-1"));
+  EXPECT_TRUE(quiet(Role::contact_centre, GetStatus{citizen.subject, {}}));
+  EXPECT_TRUE(quiet(Role::courier_post, LeaseDeliveries{100}));
+  EXPECT_TRUE(quiet(Role::courier_post, AckDeliveries{{{conversion, true, {}}}}));
+  EXPECT_TRUE(quiet(Role::auditor, ReadLedger{0, 1'000}));
+  EXPECT_TRUE(quiet(Role::auditor, GetCheckpoint{}));
+  EXPECT_TRUE(quiet(Role::auditor, GetKeys{}));
+  EXPECT_TRUE(
+      quiet(Role::portal, SubmitEvidence{conversion, evidence(Route::upload), std::nullopt}, "key-2"));
+}
+
+// Up to a thousand entries: on the store's writer every other commit's answer would wait for their text.
+TEST_P(Concurrency, APageOfTheLedgerIsWrittenOutOnADecider) {
+  world.start();
+  const auto citizen = world.active(1);
+  std::string thread;
+  const Render render = [&thread](const Answer&) {
+    char name[16] = "";
+    pthread_getname_np(pthread_self(), name, sizeof name);
+    thread = name;
+    return Rendered{200, base::Secret(base::view("answer"))};
+  };
+  base::sync_wait(world.begin(Role::auditor, ReadLedger{0, 1'000}, render));
+  EXPECT_EQ(thread, "decider");
+  EXPECT_EQ(world.count_events(EventKind::ledger_read), 1U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Disks, Concurrency, ::testing::Values(Disk::memory, Disk::sqlcipher));

@@ -78,6 +78,44 @@ TEST_F(Credentials, ACredentialThatEndedTakesItsConversionWithIt) {
   EXPECT_TRUE(decide(id, Role::branch, true, "anna").is(Refusal::already_decided));
 }
 
+TEST_F(Credentials, AConversionThatEndedUndecidedReadsRejectedToWhoFollowsIt) {
+  const auto end = [this](const Citizen& citizen, int how) {
+    switch (how) {
+      case 0:
+        return static_cast<void>(open_conversion(citizen));  // a newer one
+      case 1:
+        return static_cast<void>(world.block(citizen));
+      case 2:
+        return static_cast<void>(world.revoke_at_branch(citizen));
+      case 3:
+        return static_cast<void>(world.substitute(citizen));
+      case 4:
+        return static_cast<void>(world.convert_at_branch(citizen));
+      default:
+        ASSERT_NE(world.recover(citizen).as<LinkSent>(), nullptr);
+        const auto sent = link("link.recovery");
+        ASSERT_NE(confirm_recovery(sent, sent.token).as<PinRequested>(), nullptr);
+    }
+  };
+  const auto state = [this](const std::string& id) {
+    return world.call(Role::back_office, GetConversion{id}).as<ConversionView>()->state;
+  };
+  for (int how = 0; how < 6; ++how) {
+    for (const bool in_review : {false, true}) {
+      const auto citizen = world.active(static_cast<unsigned>(1 + 2 * how + (in_review ? 1 : 0)));
+      authorize(citizen);
+      const auto id = open_conversion(citizen);
+      if (in_review) submit(id, Role::portal, Route::upload, {});
+      EXPECT_EQ(state(id), in_review ? ConversionState::in_review : ConversionState::awaiting_evidence);
+      end(citizen, how);
+      EXPECT_EQ(state(id), ConversionState::rejected) << how;
+      EXPECT_TRUE(world.call(Role::portal, GetConversion{id}).as<ConversionView>()->deferred.empty()) << how;
+      EXPECT_TRUE(decide(id, Role::branch, true, "anna").is(Refusal::already_decided)) << how;
+      EXPECT_TRUE(submit(id, Role::portal, Route::upload, {}).is(Refusal::already_decided)) << how;
+    }
+  }
+}
+
 TEST_F(Credentials, AnotherPortalDoesNotSeeAConversionOrAnAuthorization) {
   const auto citizen = world.active(1);
   const auto id = open_conversion(citizen);

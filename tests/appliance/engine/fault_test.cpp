@@ -24,6 +24,11 @@ bool gave(const Outcome& outcome) {
   return outcome.as<T>() != nullptr;
 }
 
+TEST(Outages, WhatWaitedTooLongForTheHsmIsAnOverloadAndNoAbsence) {
+  EXPECT_EQ(outage_of(base::Error(hsm::QueueErrc::overdue, "")), Outage::overloaded);
+  EXPECT_EQ(outage_of(base::Error(hsm::Errc::deadline, "")), Outage::hsm_unavailable);
+}
+
 Outcome confirm(World& world, const Citizen& citizen, bool recovery) {
   const LinkToken token = *LinkToken::parse(base::view(citizen.second));
   if (recovery) return world.call(Role::portal, ConfirmRecovery{citizen.first, token.clone()});

@@ -37,6 +37,34 @@ TEST_F(Guesses, FromTheThirdOnADelayDoublesAndTheTenthLocks) {
   EXPECT_TRUE(world.status(citizen).locked);
 }
 
+TEST_F(Guesses, ADelayThatEndsBetweenLookAndAnswerIsToldAsOneSecondAndNeverNone) {
+  int seen = 0;
+  for (unsigned n = 1; n <= 8; ++n) {       // wherever in the call the clock goes on
+    world.clock.advance(base::seconds(1));  // past what the ledger was told
+    const auto citizen = world.active(n);
+    for (int i = 0; i < 3; ++i) world.verify(citizen, kWrong8);
+    world.clock.advance(just_before(base::seconds(30)));
+    world.store().tick_at_head(n, world.clock.now() + base::Duration{1});
+    const auto answer = world.verify(citizen, citizen.pin);
+    world.store().tick_at_head(0);
+    if (!answer.is(Shown::delayed)) continue;
+    ++seen;
+    EXPECT_EQ(answer.as<Rejection>()->retry_after_s, 1) << n;
+  }
+  EXPECT_GT(seen, 0);
+}
+
+TEST_F(Guesses, AtTheMomentThatADeskReadsTheDelayIsOver) {
+  const auto citizen = world.active(1);
+  world.clock.advance({1});  // no whole second
+  for (int i = 0; i < 3; ++i) world.verify(citizen, kWrong8);
+  const auto until = world.status(citizen).delayed_until;
+  ASSERT_TRUE(until);
+  const auto told = base::parse_rfc3339(base::to_rfc3339(*until));
+  world.clock.set(*told);
+  EXPECT_NE(world.verify(citizen, citizen.pin).as<Verified>(), nullptr) << "it is over when a desk reads so";
+}
+
 TEST_F(Guesses, TheDelayGrowsToOneHourAndNoFurther) {
   world.config.policy.guess.limit = 14;
   const auto citizen = world.active(1);

@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
 
 #include <sealed_store/store.hpp>
 
@@ -25,6 +26,14 @@ class WatchedStore final : public sealed_store::Store {
   std::uint64_t writes() const { return writes_; }
   std::uint64_t charges() const { return charges_; }
   std::uint64_t reads() const { return reads_; }
+  // Reads of the disk by the thread that made the store and starts every call of a test, as an I/O thread
+  // does.
+  std::uint64_t own_reads() const { return own_reads_; }
+  // From the n-th look at the head on (1: the next) the ledger's last entry is of that moment. 0: it is not.
+  void tick_at_head(std::uint64_t n, base::Instant to = {}) {
+    ticks_to_ = to.ms;
+    ticks_at_ = n == 0 ? 0 : heads_ + n;
+  }
   // The n-th write from now on (1: the next) fails with the error; once. 0: none does.
   void fail_write(std::uint64_t n, sealed_store::Errc error = sealed_store::Errc::unavailable) {
     error_ = error;
@@ -57,6 +66,7 @@ class WatchedStore final : public sealed_store::Store {
   base::Result<std::optional<base::Bytes>> read(const sealed_store::RecordKey& key) override {
     ++reads_;
     note_reader();
+    note_thread();
     if (const auto error = damaged(key)) return *error;
     return behind_.read(key);
   }
@@ -73,6 +83,7 @@ class WatchedStore final : public sealed_store::Store {
   base::Result<std::vector<sealed_store::DueRecord>> due(
       std::uint8_t queue, base::Instant now, std::size_t limit,
       const std::optional<sealed_store::DueRecord>& after) override {
+    note_thread();
     SIGILLO_TRY(auto found, behind_.due(queue, now, limit, after));
     const std::lock_guard lock(mutex_);
     const auto more = pretended_due_.find(queue);
@@ -123,9 +134,15 @@ class WatchedStore final : public sealed_store::Store {
   }
   base::Result<std::vector<sealed_store::LedgerEntry>> ledger(std::uint64_t after,
                                                               std::size_t limit) override {
+    note_thread();
     return behind_.ledger(after, limit);
   }
-  sealed_store::Head head() const override { return behind_.head(); }
+  sealed_store::Head head() const override {
+    auto head = behind_.head();
+    const auto at = ticks_at_.load();
+    if (++heads_ >= at && at != 0) head.time = {ticks_to_};
+    return head;
+  }
   std::optional<base::Error> trouble() const override { return behind_.trouble(); }
 
  private:
@@ -150,11 +167,16 @@ class WatchedStore final : public sealed_store::Store {
   std::size_t pretended_guards_ = 0;
   std::function<void()> before_commit_;
   bool refuses() { return ++writes_ == fails_at_; }
+  void note_thread() { own_reads_ += std::this_thread::get_id() == own_ ? 1 : 0; }
   base::Error refusal() const { return base::Error(error_.load(), "as the test has asked"); }
 
   sealed_store::Store& behind_;
+  const std::thread::id own_ = std::this_thread::get_id();
+  std::atomic<std::uint64_t> own_reads_ = 0, ticks_at_ = 0;
+  mutable std::atomic<std::uint64_t> heads_ = 0;
   std::atomic<std::uint64_t> writes_ = 0, charges_ = 0, reads_ = 0, fails_at_ = 0;
   std::atomic<sealed_store::Errc> error_ = sealed_store::Errc::unavailable;
+  std::atomic<std::int64_t> ticks_to_ = 0;
 };
 
 }  // namespace sigillo::appliance::testing
