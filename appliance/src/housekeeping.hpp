@@ -13,6 +13,7 @@
 
 #include "ageing.hpp"
 #include "engine.hpp"
+#include "hsm_canary.hpp"
 #include "key_uses.hpp"
 #include "outbox_sweep.hpp"
 #include "runs.hpp"
@@ -40,7 +41,7 @@ class Housekeeping {
 
   Engine& engine_;
   TimedAnchor& anchor_;
-  const hsm::Token& token_;
+  HsmCanary canary_;
   Runs& runs_;
   KeyUses& uses_;
   Ageing ageing_;

@@ -25,7 +25,7 @@ PRODUCTION = {"dev.allow_weak_policy": False, "quotas.per_second": 1000, "quotas
 SETTINGS = {"policy.guess.delay_from": 11, "hsm.deadline": "1s"}
 CLIENT = pathlib.Path("/usr/lib/x86_64-linux-gnu/pkcs11/p11-kit-client.so")
 BACK_S = 10
-KEY_HANDLE_INVALID, PIN_INCORRECT = 0x60, 0xA0
+DEVICE_ERROR, KEY_HANDLE_INVALID, PIN_INCORRECT = 0x30, 0x60, 0xA0
 
 
 def refused(appliance):
@@ -150,6 +150,19 @@ def test_an_anchor_that_never_returns_is_told_from_a_store_that_is_away(faulty, 
     assert time.monotonic() - begin < 5 * SLOW, "the first waited its deadline, nobody waits again"
     status, reasons = readiness(appliance)
     assert status == 503 and "hsm-unavailable" in reasons and "store-unavailable" not in reasons
+    faults.clear()
+    desk.back()
+    assert desk.wrong()["attempts_remaining"] == 8
+    desk.balance()
+
+
+def test_where_macs_fail_and_random_works_it_is_not_ready_until_macs_work(faulty, desk):
+    appliance, faults = faulty
+    faults.arm("C_Sign", FAIL, DEVICE_ERROR, times=0)
+    assert desk.wrong().code == "hsm-unavailable"
+    asked = faults.calls("C_Sign")  # with C_SignInit: the housekeeping makes both once in each round
+    while faults.calls("C_Sign") < asked + 6:
+        assert readiness(appliance)[0] == 503
     faults.clear()
     desk.back()
     assert desk.wrong()["attempts_remaining"] == 8
