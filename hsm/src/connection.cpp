@@ -206,7 +206,7 @@ void Connection::refuse() {
   state_ = TokenState::refused;
   pool_.shut();
   pin_.wipe();
-  base::log::warn("hsm-pin-refused", {{"token", options_.token_label}});
+  base::log::warn("hsm-pin-refused", {{"token", token_name()}});
 }
 
 void Connection::watch() {
@@ -254,7 +254,7 @@ bool Connection::revive() {
   }
   if (done) {
     state_ = TokenState::up;
-    base::log::info("hsm-up", {{"token", options_.token_label}});
+    base::log::info("hsm-up", {{"token", token_name()}});
   }
   pool_.resume();
   return static_cast<bool>(done);

@@ -55,6 +55,9 @@ class Connection {
   Connection(const TokenOptions& options, std::unique_ptr<Module> module, base::Secret pin);
 
   base::Result<void> admit() const;
+  const std::string& token_name() const {
+    return options_.token_label.empty() ? options_.token_serial : options_.token_label;
+  }
   static base::Error unusable(const Lease& lease) {
     return to_error(Function::open_session, lease.trouble().rv);
   }

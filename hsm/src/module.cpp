@@ -99,15 +99,21 @@ base::Result<std::vector<CK_SLOT_ID>> slots_with_token(const Module& module) {
 }
 
 base::Result<CK_SLOT_ID> Module::find_slot(const std::string& label, const std::string& serial) {
+  if (label.empty() && serial.empty())
+    return base::Error(Errc::no_such_token, "a token is named by its label or its serial number");
+  const auto is = [](const std::string& wanted, const std::string& shown) {
+    return wanted.empty() || wanted == shown;
+  };
   SIGILLO_TRY(const auto slots, slots_with_token(*this));
   std::optional<CK_SLOT_ID> found;
   for (const CK_SLOT_ID slot : slots) {
     CK_TOKEN_INFO info{};
     if (functions_->C_GetTokenInfo(slot, &info) != CKR_OK) continue;  // a broken neighbour is not our token
-    if ((info.flags & CKF_TOKEN_INITIALIZED) == 0 || trimmed(info.label) != label) continue;
-    if (!serial.empty() && trimmed(info.serialNumber) != serial) continue;
+    if ((info.flags & CKF_TOKEN_INITIALIZED) == 0) continue;
+    if (!is(label, trimmed(info.label)) || !is(serial, trimmed(info.serialNumber))) continue;
     if (found)
-      return base::Error(Errc::no_such_token, "more than one token has this label: give the serial number");
+      return base::Error(Errc::no_such_token,
+                         "more than one token is named so: give label and serial number");
     found = slot;
   }
   if (!found) return base::Error(Errc::no_such_token, "no token has this label and serial number");

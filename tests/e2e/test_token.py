@@ -286,6 +286,19 @@ def test_softhsm_is_refused_in_production_unless_that_is_said():
         appliance.discard()
 
 
+def test_a_serial_number_alone_names_the_token():
+    appliance = Appliance()
+    try:
+        text = appliance.configuration.read_text()
+        serial = appliance.ask("hsm", "check")[1]["serial"]
+        appliance.configuration.write_text(text.replace('token_label = "sigillo-dev"', f'token_serial = "{serial}"'))
+        assert "token_label" not in appliance.configuration.read_text()
+        appliance.start()
+        appliance.stop()
+    finally:
+        appliance.discard()
+
+
 def test_a_wrong_token_pin_is_tried_once_and_not_again_by_a_restart():
     appliance = Appliance()
     try:

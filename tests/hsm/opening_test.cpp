@@ -14,6 +14,26 @@ TEST(Opening, WhatIsNotAModuleIsRefused) {
   expect_errc(Pkcs11Token::open(wrong, testing::user_pin()), Errc::module_load);
 }
 
+TEST(Opening, ASerialNumberAloneNamesATokenAndBesideALabelBothMustBeRight) {
+  std::string serial;
+  {
+    const auto token = Pkcs11Token::open(options(), testing::user_pin());
+    ASSERT_TRUE(token);
+    serial = (*token)->identity()->serial;
+  }
+  const auto open = [](const std::string& label, const std::string& number) {
+    auto with = options();
+    with.token_label = label;
+    with.token_serial = number;
+    return Pkcs11Token::open(with, testing::user_pin());
+  };
+  EXPECT_TRUE(open("", serial));
+  EXPECT_TRUE(open(testing::kTokenLabel, serial));
+  expect_errc(open("another", serial), Errc::no_such_token);
+  expect_errc(open("", "0000000000000000"), Errc::no_such_token);
+  expect_errc(open("", ""), Errc::no_such_token);
+}
+
 TEST(Opening, ATokenThatIsNotThereOrDoubtfulIsRefused) {
   TokenOptions wrong = options();
   wrong.token_label = "another";

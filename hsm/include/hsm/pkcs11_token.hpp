@@ -16,7 +16,7 @@ namespace sigillo::hsm {
 struct TokenOptions {
   std::string module;        // absolute path of the PKCS#11 library
   std::string token_label;   // CK_TOKEN_INFO.label without its padding
-  std::string token_serial;  // empty: the label alone must name one token
+  std::string token_serial;  // either may be empty: then the other alone must name one token
   std::size_t sessions_max =
       8;  // bound of the pool; the token's own ulMaxRwSessionCount lowers it
           // 1 serialises a module that hangs under parallel calls (p11-kit 0.24's client)
