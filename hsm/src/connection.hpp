@@ -50,6 +50,7 @@ class Connection {
   CK_SLOT_ID slot() const { return pool_.slot(); }
   TokenState state() const { return state_.load(std::memory_order_acquire); }
   std::uint64_t logins() const { return pool_.generation(); }  // each begins a generation of handles
+  base::Duration blocked_for() const { return pool_.blocked_for(); }
 
  private:
   Connection(const TokenOptions& options, std::unique_ptr<Module> module, base::Secret pin);

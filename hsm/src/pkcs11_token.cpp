@@ -175,6 +175,10 @@ std::uint64_t Pkcs11Token::logins() const {
   return impl_->connection->logins();
 }
 
+base::Duration Pkcs11Token::blocked_for() const {
+  return impl_->connection->blocked_for();
+}
+
 std::size_t Pkcs11Token::parallelism() const {
   return impl_->connection->parallelism();
 }

@@ -4,6 +4,7 @@
 // until then). Thread rule: any thread. Owned by the Connection.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <list>
 #include <mutex>
@@ -25,6 +26,7 @@ struct Trouble {
 
 class Lease {
  public:
+  using Time = std::chrono::steady_clock::time_point;
   Lease(Lease&& other) noexcept;
   Lease& operator=(Lease&&) = delete;
   ~Lease() { give_back(); }
@@ -46,8 +48,9 @@ class Lease {
 
  private:
   friend class SessionPool;
-  explicit Lease(SessionPool* pool) : pool_(pool) {}
+  Lease(SessionPool* pool, std::list<Time>::iterator since) : pool_(pool), since_(since) {}
   SessionPool* pool_;
+  std::list<Time>::iterator since_;  // the pool's: when it was lent
   CK_SESSION_HANDLE session_ = CK_INVALID_HANDLE;
   CK_SESSION_HANDLE login_session_ = CK_INVALID_HANDLE;
   std::uint64_t generation_ = 0;
@@ -62,6 +65,10 @@ class SessionPool {
   // Waits for a free session no longer than `wait`: Errc::unavailable. A lease may come back with trouble()
   // where C_OpenSession failed or gave a session without the login; it is then good for nothing else.
   base::Result<Lease> borrow();
+
+  // How long a call has not come back that keeps others out: the pool was shut meanwhile (for a drain that is
+  // to bring the device back), or somebody found no session. 0: none does.
+  base::Duration blocked_for() const;
 
   // Waits until no lease is out, and lets none out until resume(). False: someone is stuck inside, and the
   // pool goes on as it was.
@@ -89,6 +96,7 @@ class SessionPool {
   bool place_free_locked();
   bool place_behind_queue_locked() const;
   bool learn_limit();
+  bool one_hangs_locked() const;
   void give_back(const Lease& lease);
   void close_parked_locked();
 
@@ -99,12 +107,15 @@ class SessionPool {
   std::condition_variable drained_;
   bool shut_ = true;
   bool draining_ = false;
-  bool sweeping_ = false;  // the parked ones hold the last free places: nobody enters until they are closed
+  // The parked ones hold the last free places: nobody enters until they are closed, but for idle sessions
+  // while a call hangs, which may be for ever.
+  bool sweeping_ = false;
+  bool starved_ = false;  // the last who asked got no session
   CK_SLOT_ID slot_ = 0;
   CK_SESSION_HANDLE login_session_ = CK_INVALID_HANDLE;
   std::uint64_t generation_ = 0;
   std::size_t limit_;
-  std::size_t lent_ = 0;
+  std::list<Lease::Time> lent_;               // since when, the oldest first
   std::list<std::condition_variable> queue_;  // who waits, in the order of arrival
   std::vector<CK_SESSION_HANDLE> idle_;
   std::vector<CK_SESSION_HANDLE> parked_;

@@ -4,6 +4,7 @@ import os
 import pathlib
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -166,6 +167,53 @@ def test_where_macs_fail_and_random_works_it_is_not_ready_until_macs_work(faulty
     faults.clear()
     desk.back()
     assert desk.wrong()["attempts_remaining"] == 8
+    desk.balance()
+
+
+@pytest.fixture
+def watched(town):
+    """(desk, faults, supervisor): an appliance that tells its supervisor each 0.2 s that it moves."""
+    appliance = Appliance(SETTINGS)
+    supervisor = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    faults = Control(appliance.root / "faults", BIN.parent / "fault")
+    try:
+        supervisor.bind(str(appliance.root / "notify"))
+        appliance.set("hsm.module", faults.module)
+        appliance.environment = faults.environment() | {"NOTIFY_SOCKET": str(appliance.root / "notify"), "WATCHDOG_USEC": "400000"}
+        appliance.start()
+        yield Desk(appliance, town), faults, supervisor
+    finally:
+        faults.clear()
+        supervisor.close()
+        appliance.discard()
+
+
+def one_worker_and_the_login(desk, faults):
+    faults.arm("C_Sign", HANG)
+    desk.wrong()
+    eventually(lambda: faults.block.hanging == 1, what="a call that hangs")
+    faults.kill_sessions()
+    eventually(lambda: "hsm-down" in desk.appliance.log_text(), what="a login that cannot be made anew")
+
+
+def the_anchor(desk, faults):
+    faults.arm("C_SetAttributeValue", HANG, times=0)
+    assert desk.wrong().code == "hsm-unavailable"
+
+
+@pytest.mark.parametrize("hang", [one_worker_and_the_login, the_anchor])
+def test_a_hang_of_a_part_that_holds_everything_ends_the_supervisors_patience(watched, hang):
+    desk, faults, supervisor = watched
+    hang(desk, faults)
+    supervisor.settimeout(2 * SLOW)
+    with pytest.raises(TimeoutError):
+        for _ in range(300):  # five beats a second: it takes a few seconds for a hang
+            supervisor.recv(4096)
+    assert desk.wrong().code == "hsm-unavailable"
+    faults.clear()
+    supervisor.settimeout(60 * SLOW)
+    assert b"WATCHDOG=1" in supervisor.recv(4096)
+    desk.back()
     desk.balance()
 
 

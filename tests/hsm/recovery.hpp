@@ -40,8 +40,8 @@ class Recovery : public ::testing::Test {
     control().clear();
     token_.reset();
   }
-  void open() {
-    auto opened = Pkcs11Token::open(options(), testing::user_pin());
+  void open(const TokenOptions& with = options()) {
+    auto opened = Pkcs11Token::open(with, testing::user_pin());
     ASSERT_TRUE(opened) << opened.error().detail() << " raw " << opened.error().raw();
     token_ = std::move(*opened);
     key_id_ = KeyId{fresh_label() + "-" + std::to_string(::testing::UnitTest::GetInstance()->random_seed())};

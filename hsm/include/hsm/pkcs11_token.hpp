@@ -79,6 +79,7 @@ class Pkcs11Token final : public CeremonyToken {
   base::Result<void> self_test() override;
   TokenState state() const override;
   std::uint64_t logins() const override;
+  base::Duration blocked_for() const override;
   std::size_t parallelism() const override;
 
   base::Result<void> generate_open_key(const KeyId& id, KeyType type) override;
