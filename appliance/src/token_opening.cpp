@@ -112,20 +112,19 @@ base::Result<std::unique_ptr<hsm::CeremonyToken>> open_ceremony_token(const HsmC
         hsm::Errc::credential,
         "the token refused this PIN before, and it is not tried again: give the right one, or where "
         "it is right by now, remove the file token-pin-refused beside the store");
-  auto token = hsm::Pkcs11Token::open(token_options(config), pin);
-  if (!token) {
-    if (hsm::is_wrong_pin(token.error())) refused.remember(pin);
-    return token.error();
-  }
+  auto options = token_options(config);
+  // At a login while it runs as well: the PIN's file may still have that PIN at the next start.
+  options.pin_refused = [refused](const base::Secret& wrong) { refused.remember(wrong); };
+  SIGILLO_TRY(auto token, hsm::Pkcs11Token::open(options, pin));
   refused.forget();
-  SIGILLO_TRY(const auto identity, (*token)->identity());
+  SIGILLO_TRY(const auto identity, token->identity());
   // By what the token says of itself, for a module's file can have any name, and stand in another process.
   const bool soft = !profile_of(config).for_production || identity.manufacturer.starts_with("SoftHSM");
   if (soft && !config.allow_test_module)
     return base::Error(Errc::policy,
                        "this module is for development and tests: its keys are files. Take an HSM, or say "
                        "hsm.allow_test_module = true");
-  return std::unique_ptr<hsm::CeremonyToken>(std::move(*token));
+  return std::unique_ptr<hsm::CeremonyToken>(std::move(token));
 }
 
 }  // namespace sigillo::appliance

@@ -22,6 +22,11 @@ milliseconds jittered(milliseconds backoff) {
   return backoff * std::uniform_int_distribution<int>(75, 125)(random) / 100;
 }
 
+// The PIN itself was wrong, and not that it is locked or ran out.
+bool is_wrong_pin(CK_RV rv) {
+  return rv == CKR_PIN_INCORRECT || rv == CKR_PIN_INVALID || rv == CKR_PIN_LEN_RANGE;
+}
+
 }  // namespace
 
 Connection::Connection(const TokenOptions& options, std::unique_ptr<Module> module, base::Secret pin)
@@ -182,7 +187,10 @@ base::Result<void> Connection::log_in(const CK_TOKEN_INFO& token, CK_SESSION_HAN
   const CK_RV rv = (*module_)->C_Login(session, CKU_USER, const_cast<unsigned char*>(pin.data()),
                                        static_cast<CK_ULONG>(pin.size()));
   const RvClass meaning = classify(Function::login, rv);
-  if (meaning == RvClass::credential) refuse();
+  if (meaning == RvClass::credential) {
+    if (options_.pin_refused && is_wrong_pin(rv)) options_.pin_refused(pin_);
+    refuse();
+  }
   if (meaning != RvClass::ok) return to_error(Function::login, rv);
   CK_SESSION_INFO info{};
   if (const CK_RV got = (*module_)->C_GetSessionInfo(session, &info); got != CKR_OK) {

@@ -275,6 +275,25 @@ def test_a_pin_that_would_lock_the_token_is_not_tried_and_a_refused_one_not_agai
             appliance.discard()
 
 
+def test_a_pin_that_was_refused_while_it_ran_is_not_tried_by_the_next_start():
+    appliance = Appliance()
+    try:
+        faults = Control(appliance.root / "faults", BIN.parent / "fault")
+        appliance.set("hsm.module", faults.module)
+        appliance.environment = faults.environment()
+        appliance.start()
+        faults.arm("C_Login", FAIL, PIN_INCORRECT, times=0)
+        faults.kill_sessions()
+        eventually(lambda: "hsm-pin-refused" in appliance.log_text(), what="the housekeeping's call")
+        appliance.stop()
+        tries = faults.calls("C_Login")
+        assert (appliance.directory / "store" / "token-pin-refused").exists()
+        assert "is not tried again" in stays_sealed(appliance)
+        assert faults.calls("C_Login") == tries
+    finally:
+        appliance.discard()
+
+
 class RemoteModule:
     """SoftHSM2 in a process of its own, behind p11-kit's server, which forks one for each connection."""
 

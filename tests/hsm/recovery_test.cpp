@@ -24,13 +24,31 @@ TEST_F(Recovery, APinThatWouldLockTheTokenIsNotTried) {
   }
 }
 
-TEST_F(Recovery, APinRefusedAtReLoginIsNeverTriedAgain) {
+TEST_F(Recovery, APinRefusedAtReLoginIsNeverTriedAgainAndToldToWhoRemembersIt) {
+  token_.reset();
+  int told = 0;
+  auto with = options();
+  with.pin_refused = [&told](const base::Secret& pin) {
+    told += base::constant_time_equal(pin, testing::user_pin()) ? 1 : 0;
+  };
+  open(with);
   control().arm("C_Login", Action::fail, CKR_PIN_INCORRECT);
   const auto before = control().calls("C_Login");
   close_all_sessions();
   EXPECT_FALSE(token_->hmac(key_, base::view("x")));
   for (int i = 0; i < 5; ++i) expect_errc(token_->hmac(key_, base::view("x")), Errc::credential);
   EXPECT_EQ(control().calls("C_Login"), before + 1);
+  EXPECT_EQ(told, 1);
+}
+
+TEST_F(Recovery, ALockedPinIsNotToldAsAWrongOne) {
+  token_.reset();
+  int told = 0;
+  auto with = options();
+  with.pin_refused = [&told](const base::Secret&) { ++told; };
+  control().arm("C_Login", Action::fail, CKR_PIN_LOCKED);
+  expect_errc(Pkcs11Token::open(with, testing::user_pin()), Errc::credential);
+  EXPECT_EQ(told, 0) << "it may be the right one, and good again once an operator has unlocked it";
 }
 
 TEST_F(Recovery, LostSessionsAreOpenedAgainWithinTheCall) {

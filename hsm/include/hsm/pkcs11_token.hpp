@@ -4,6 +4,7 @@
 // ceremony does to a token before it has a user. Thread rule: as Token. A process opens one module once.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -23,6 +24,9 @@ struct TokenOptions {
   base::Duration session_wait = base::seconds(2);
   base::Duration canary = base::seconds(20);  // a call on a timer: keeps sessions, finds a device that went
   std::string init_arguments;                 // for C_Initialize, where the module wants some (NSS)
+  // Told the PIN that the token said is wrong, before it is wiped: at the opening, and whenever it is logged
+  // in anew. From any thread.
+  std::function<void(const base::Secret&)> pin_refused;
 };
 
 // What the module and the token say of themselves.
@@ -93,9 +97,6 @@ class Pkcs11Token final : public CeremonyToken {
   std::unique_ptr<Impl> impl_;
 };
 
-// Whether a token refused the PIN itself; Errc::credential also says that it would lock, and that none was
-// tried.
-bool is_wrong_pin(const base::Error& error);
 
 // C_InitToken and C_InitPIN on the first uninitialised slot: a new token of that label, its SO PIN and its
 // user PIN. Errc::already_exists where a token of the label is there.
