@@ -12,7 +12,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr auto kReloadInterval = std::chrono::seconds(30);
+constexpr milliseconds kReloadFirst{2'000};
+constexpr milliseconds kReloadMax{30'000};
 constexpr milliseconds kBackoffFirst{500};
 constexpr milliseconds kBackoffMax{5'000};
 
@@ -247,25 +248,27 @@ bool Connection::revive() {
   if (!pool_.drain(base::seconds(1)))
     return false;  // a call hangs inside: C_Finalize beneath it would be undefined
   auto done = connect();
-  const auto now = steady_clock::now();
-  if (!done && !done.error().is(Errc::credential) &&
-      (!reloaded_once_ || now - reloaded_ >= kReloadInterval)) {
-    pool_.forget_sessions();
-    module_->finalize();
-    done = module_->initialize(options_.init_arguments);
-    if (done) done = connect();
-    if (done) {
-      reloaded_ = now;
-      reloaded_once_ = true;
-      base::log::warn("hsm-reloaded");
-    }
-  }
+  if (!done && !done.error().is(Errc::credential) && steady_clock::now() >= next_reload_) done = reload();
   if (done) {
+    reload_pause_ = {};
     state_ = TokenState::up;
     base::log::info("hsm-up", {{"token", token_name()}});
   }
   pool_.resume();
   return static_cast<bool>(done);
+}
+
+// One that helped is the last for a while; one that did not is tried ever more rarely: a vendor's library
+// starts threads and reads its configuration at each C_Initialize, and its device may be away for a night.
+base::Result<void> Connection::reload() {
+  pool_.forget_sessions();
+  module_->finalize();
+  auto done = module_->initialize(options_.init_arguments);
+  if (done) done = connect();
+  reload_pause_ = done ? kReloadMax : std::clamp(reload_pause_ * 2, kReloadFirst, kReloadMax);
+  next_reload_ = steady_clock::now() + reload_pause_;
+  if (done) base::log::warn("hsm-reloaded");
+  return done;
 }
 
 }  // namespace sigillo::hsm

@@ -75,6 +75,7 @@ class Connection {
   void refuse();
   void watch();
   bool revive();
+  base::Result<void> reload();
 
   const TokenOptions options_;
   std::unique_ptr<Module> module_;
@@ -82,9 +83,9 @@ class Connection {
   SessionPool pool_;
   std::atomic<TokenState> state_{TokenState::away};
 
-  std::mutex recovery_;  // one recovery at a time; guards pin_ and the reload's time
-  std::chrono::steady_clock::time_point reloaded_{};
-  bool reloaded_once_ = false;
+  std::mutex recovery_;  // one recovery at a time; guards pin_ and the two below
+  std::chrono::steady_clock::time_point next_reload_{};
+  std::chrono::milliseconds reload_pause_{};  // after one that did not help
 
   std::mutex watch_mutex_;
   std::condition_variable watch_wake_;

@@ -122,6 +122,18 @@ TEST_F(Recovery, AModuleThatOnlyAReloadBringsBackIsReloaded) {
   EXPECT_TRUE(token_->find_key(key_id_));
 }
 
+TEST_F(Recovery, ADeviceThatStaysAwayIsReloadedEverMoreRarely) {
+  const auto initialized = control().calls("C_Initialize");
+  // The first try looks for the token, and again after the reload; the next two only look.
+  control().arm("C_GetSlotList", Action::hang, 0, 4, 0);
+  control().arm("C_", Action::fail, CKR_DEVICE_REMOVED, 1, 0);
+  expect_errc(token_->hmac(key_, base::view("x")), Errc::unavailable);
+  control().await_hanging();
+  EXPECT_EQ(control().calls("C_Initialize"), initialized + 1);
+  control().clear();
+  EXPECT_TRUE(comes_back());
+}
+
 TEST_F(Recovery, OneFailedCallDoesNotSwitchTheDeviceOff) {
   for (const CK_RV rv : {CKR_GENERAL_ERROR, CKR_FUNCTION_FAILED, CKR_DEVICE_ERROR, CKR_VENDOR_DEFINED + 7}) {
     control().arm("C_Sign", Action::fail, rv);
