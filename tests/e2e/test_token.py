@@ -3,6 +3,7 @@
 import os
 import pathlib
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -349,6 +350,28 @@ def test_softhsm_is_refused_in_production_unless_that_is_said():
         appliance.set("hsm.allow_test_module", True)
         appliance.start()
         appliance.stop()
+    finally:
+        appliance.discard()
+
+
+def test_a_module_that_is_not_roots_is_refused_in_production_and_said_in_development():
+    appliance = Appliance()
+    try:
+        folder = appliance.root / "module"
+        folder.mkdir(mode=0o755)
+        module = shutil.copy(Control(appliance.root / "faults", BIN.parent / "fault").module, folder)
+        if os.geteuid() == 0:
+            os.chown(module, 65534, 65534)
+        appliance.set("hsm.module", module)
+        appliance.start()
+        assert "hsm-module-not-roots" in appliance.log_text()
+        found = appliance.ask("diagnose", check=False)[1]["findings"]
+        assert any("is not root's" in one["what"] and one["level"] == "warning" for one in found)
+        appliance.stop()
+        for name, value in PRODUCTION.items():
+            appliance.set(name, value)
+        code, said = refused(appliance)
+        assert code == 2 and "chown root" in said, said
     finally:
         appliance.discard()
 

@@ -97,6 +97,9 @@ class Pkcs11Token final : public CeremonyToken {
   std::unique_ptr<Impl> impl_;
 };
 
+// Whether the module's file and its directory are root's: what another user owns it can write, whatever the
+// mode says. That no group and not everyone can is asked of every module. Errc::module_load.
+base::Result<bool> only_root_writes(const std::string& module);
 
 // C_InitToken and C_InitPIN on the first uninitialised slot: a new token of that label, its SO PIN and its
 // user PIN. Errc::already_exists where a token of the label is there.
