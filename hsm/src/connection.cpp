@@ -81,13 +81,13 @@ bool Connection::recover(const Trouble& trouble, std::uint64_t generation) {
       return false;
     case RvClass::stale_handle:
     case RvClass::session_lost:
-      return static_cast<bool>(reopen(generation));
+      return static_cast<bool>(reopen(trouble, generation));
     case RvClass::suspect:
       ask_canary(generation);
       return false;
     case RvClass::device_lost: {
       const std::lock_guard lock(recovery_);
-      if (generation == pool_.generation()) go_down("a call found the device gone", trouble.rv);
+      if (generation == pool_.generation()) go_down("a call found the device gone", trouble.rv, trouble);
       return false;
     }
   }
@@ -95,17 +95,22 @@ bool Connection::recover(const Trouble& trouble, std::uint64_t generation) {
 }
 
 // The first step of recovery: sessions and login anew, the module as it is.
-base::Result<void> Connection::reopen(std::uint64_t generation) {
+base::Result<void> Connection::reopen(const Trouble& trouble, std::uint64_t generation) {
   const std::lock_guard lock(recovery_);
   SIGILLO_CHECK(admit());
   if (generation != pool_.generation()) return base::ok();  // another caller has done it
   if (!pool_.drain(options_.session_wait)) {
-    go_down("a call does not come back", 0);
+    go_down("a call does not come back", 0, trouble);
     return base::Error(Errc::unavailable, "a call does not come back");
   }
   const auto done = connect();
-  if (!done && !done.error().is(Errc::credential))
-    go_down("opening and logging in again failed", done.error().raw());
+  if (done) {
+    base::log::info("hsm-login-anew", {{"raw", trouble.rv},
+                                       {"session_age_ms", trouble.session_age.count()},
+                                       {"session_idle_ms", trouble.session_idle.count()}});
+  } else if (!done.error().is(Errc::credential)) {
+    go_down("opening and logging in again failed", done.error().raw(), trouble);
+  }
   pool_.resume();
   return done;
 }
@@ -120,7 +125,7 @@ base::Result<void> Connection::restart(const std::function<void()>& between) {
   auto done = module_->initialize(options_.init_arguments);
   if (done) done = connect();
   if (!done && !done.error().is(Errc::credential))
-    go_down("loading the module anew failed", done.error().raw());
+    go_down("loading the module anew failed", done.error().raw(), {});
   pool_.resume();
   return done;
 }
@@ -137,15 +142,15 @@ void Connection::ask_canary(std::uint64_t generation) {
     rv = (*module_)->C_GenerateRandom(lease->session(), sample.data(), sample.size());
     (void)lease->check(Function::random, rv);
   }
-  const RvClass meaning = lease->trouble().meaning;
+  const Trouble trouble = lease->trouble();
   lease->give_back();
-  if (meaning == RvClass::ok || meaning == RvClass::busy) return;
-  if (meaning == RvClass::session_lost) {
-    (void)reopen(generation);
+  if (trouble.meaning == RvClass::ok || trouble.meaning == RvClass::busy) return;
+  if (trouble.meaning == RvClass::session_lost) {
+    (void)reopen(trouble, generation);
     return;
   }
   const std::lock_guard lock(recovery_);
-  if (generation == pool_.generation()) go_down("the canary failed after a suspect call", rv);
+  if (generation == pool_.generation()) go_down("the canary failed after a suspect call", rv, trouble);
 }
 
 base::Result<void> Connection::connect() {
@@ -202,11 +207,14 @@ base::Result<void> Connection::log_in(const CK_TOKEN_INFO& token, CK_SESSION_HAN
   return base::ok();
 }
 
-void Connection::go_down(const char* why, unsigned long raw) {
+void Connection::go_down(const char* why, unsigned long raw, const Trouble& trouble) {
   TokenState expected = TokenState::up;
   if (!state_.compare_exchange_strong(expected, TokenState::away)) return;
   pool_.shut();
-  base::log::warn("hsm-down", {{"why", why}, {"raw", raw}});
+  base::log::warn("hsm-down", {{"why", why},
+                               {"raw", raw},
+                               {"session_age_ms", trouble.session_age.count()},
+                               {"session_idle_ms", trouble.session_idle.count()}});
   const std::lock_guard lock(watch_mutex_);
   watch_wake_.notify_all();
 }

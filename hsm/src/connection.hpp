@@ -64,14 +64,14 @@ class Connection {
   }
   // Acts upon a trouble. True: sessions and handles are new, the call may be made again.
   bool recover(const Trouble& trouble, std::uint64_t generation);
-  base::Result<void> reopen(std::uint64_t generation);
+  base::Result<void> reopen(const Trouble& trouble, std::uint64_t generation);
   void ask_canary(std::uint64_t generation);
 
   // The next two while the pool is drained.
   base::Result<void> connect();
   base::Result<void> log_in(const CK_TOKEN_INFO& token, CK_SESSION_HANDLE session);
 
-  void go_down(const char* why, unsigned long raw);
+  void go_down(const char* why, unsigned long raw, const Trouble& trouble);
   void refuse();
   void watch();
   bool revive();

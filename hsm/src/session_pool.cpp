@@ -25,7 +25,11 @@ const Module& Lease::module() const {
 base::Result<void> Lease::check(Function function, CK_RV rv, std::source_location where) {
   const RvClass meaning = classify(function, rv);
   if (meaning == RvClass::ok) return base::ok();
-  trouble_ = {meaning, rv};
+  trouble_ = {meaning, rv, {}, {}};
+  if (session_.handle != CK_INVALID_HANDLE) {
+    trouble_.session_age = duration_cast<milliseconds>(steady_clock::now() - session_.opened);
+    trouble_.session_idle = duration_cast<milliseconds>(*since_ - session_.used);
+  }
   return to_error(function, rv, where);
 }
 
@@ -133,20 +137,23 @@ void SessionPool::open_session(Lease& lease, CK_SLOT_ID slot) {
   const CK_RV rv =
       module_->C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, nullptr, nullptr, &session);
   if (!lease.check(Function::open_session, rv)) return;
-  lease.session_ = session;
+  lease.session_ = {session, *lease.since_, *lease.since_};
   CK_SESSION_INFO info{};
   if (!lease.check(Function::session_info, module_->C_GetSessionInfo(session, &info))) return;
-  if (info.state != CKS_RW_USER_FUNCTIONS) lease.trouble_ = {RvClass::session_lost, CKR_USER_NOT_LOGGED_IN};
+  if (info.state != CKS_RW_USER_FUNCTIONS)
+    lease.trouble_ = {RvClass::session_lost, CKR_USER_NOT_LOGGED_IN, {}, {}};
 }
 
 void SessionPool::give_back(const Lease& lease) {
   const std::lock_guard lock(mutex_);
   lent_.erase(lease.since_);
-  if (lease.session_ != CK_INVALID_HANDLE && lease.generation_ == generation_) {
+  if (lease.session_.handle != CK_INVALID_HANDLE && lease.generation_ == generation_) {
     // After an error nobody knows what operation is still active in the session: the next caller would get
     // CKR_OPERATION_ACTIVE, or finish the work of the last one.
-    const bool good = lease.trouble_.meaning == RvClass::ok;
-    (good ? idle_ : parked_).push_back(lease.session_);
+    if (lease.trouble_.meaning == RvClass::ok)
+      idle_.push_back({lease.session_.handle, lease.session_.opened, steady_clock::now()});
+    else
+      parked_.push_back(lease.session_.handle);
   }
   if (sweeping_ && lent_.empty()) close_parked_locked();
   wake_first_locked();
@@ -184,7 +191,7 @@ void SessionPool::shut() {
 
 void SessionPool::close_sessions() {
   const std::lock_guard lock(mutex_);
-  for (const auto session : idle_) module_->C_CloseSession(session);
+  for (const auto& session : idle_) module_->C_CloseSession(session.handle);
   idle_.clear();
   close_parked_locked();
   if (login_session_ != CK_INVALID_HANDLE) module_->C_CloseSession(login_session_);

@@ -18,10 +18,12 @@ namespace sigillo::hsm {
 
 class SessionPool;
 
-// What went wrong inside a lease, for the Connection to act upon.
+// What went wrong inside a lease, for the Connection to act upon. The session's age, and how long it was idle
+// before the lease, are for whoever reads the log: a firewall on the way shows in them.
 struct Trouble {
   RvClass meaning = RvClass::ok;
   CK_RV rv = CKR_OK;
+  std::chrono::milliseconds session_age{}, session_idle{};
 };
 
 class Lease {
@@ -31,7 +33,7 @@ class Lease {
   Lease& operator=(Lease&&) = delete;
   ~Lease() { give_back(); }
 
-  CK_SESSION_HANDLE session() const { return session_; }
+  CK_SESSION_HANDLE session() const { return session_.handle; }
   // The persistent logged-in session: objects that must outlive this lease are made in it.
   CK_SESSION_HANDLE login_session() const { return login_session_; }
   std::uint64_t generation() const {
@@ -48,10 +50,14 @@ class Lease {
 
  private:
   friend class SessionPool;
+  struct Session {
+    CK_SESSION_HANDLE handle = CK_INVALID_HANDLE;
+    Time opened{}, used{};
+  };
   Lease(SessionPool* pool, std::list<Time>::iterator since) : pool_(pool), since_(since) {}
   SessionPool* pool_;
   std::list<Time>::iterator since_;  // the pool's: when it was lent
-  CK_SESSION_HANDLE session_ = CK_INVALID_HANDLE;
+  Session session_;
   CK_SESSION_HANDLE login_session_ = CK_INVALID_HANDLE;
   std::uint64_t generation_ = 0;
   Trouble trouble_;
@@ -117,7 +123,7 @@ class SessionPool {
   std::size_t limit_;
   std::list<Lease::Time> lent_;               // since when, the oldest first
   std::list<std::condition_variable> queue_;  // who waits, in the order of arrival
-  std::vector<CK_SESSION_HANDLE> idle_;
+  std::vector<Lease::Session> idle_;
   std::vector<CK_SESSION_HANDLE> parked_;
 };
 

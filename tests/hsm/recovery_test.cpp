@@ -1,6 +1,9 @@
 // What the Connection does when session, login, device or module fail.
 #include <atomic>
+#include <regex>
 #include <thread>
+
+#include <base/log.hpp>
 
 #include "recovery.hpp"
 
@@ -131,6 +134,27 @@ TEST_F(Recovery, ADeviceThatStaysAwayIsReloadedEverMoreRarely) {
   control().await_hanging();
   EXPECT_EQ(control().calls("C_Initialize"), initialized + 1);
   control().clear();
+  EXPECT_TRUE(comes_back());
+}
+
+TEST_F(Recovery, TheLogSaysHowOldALostSessionWasAndHowLongIdle) {
+  const auto log_of = [this](CK_RV rv) {
+    control().arm("C_Sign", Action::fail, rv);
+    ::testing::internal::CaptureStderr();
+    (void)token_->hmac(key_, base::view("x"));
+    base::log::flush();
+    return ::testing::internal::GetCapturedStderr();
+  };
+  const auto old = std::chrono::steady_clock::now() + std::chrono::milliseconds(10);
+  while (std::chrono::steady_clock::now() < old) ASSERT_TRUE(token_->hmac(key_, base::view("x")));
+  const auto anew = log_of(CKR_SESSION_HANDLE_INVALID);
+  EXPECT_TRUE(std::regex_search(
+      anew, std::regex(R"(info hsm-login-anew raw=179 session_age_ms=\d\d+ session_idle_ms=\d+)")))
+      << anew;
+  const auto down = log_of(CKR_DEVICE_REMOVED);
+  EXPECT_TRUE(std::regex_search(
+      down, std::regex(R"(hsm-down why=".+" raw=50 session_age_ms=\d+ session_idle_ms=\d+)")))
+      << down;
   EXPECT_TRUE(comes_back());
 }
 
