@@ -8,6 +8,9 @@
 namespace sigillo::appliance {
 namespace {
 
+// Beyond its deadline by so much, a call is taken for one that never comes back.
+constexpr int kDeadlines = 12;
+
 // A reason that readiness and `sigillo status` say for an error at unsealing.
 std::string_view reason_of(const base::Error& error) {
   if (error.is(hsm::Errc::credential)) return "token-pin-refused";
@@ -106,8 +109,11 @@ std::vector<std::string> Host::reasons() const {
 bool Host::hangs() const {
   const auto lease = enter(Standing::held);
   if (!lease) return false;
-  const auto load = lease->assembly().parts().dispatcher->load();
-  return load.stuck >= load.workers;
+  const auto& parts = lease->assembly().parts();
+  const auto load = parts.dispatcher->load();
+  const base::Duration long_ago{config_.hsm.deadline.ms * kDeadlines};
+  return load.stuck >= load.workers || parts.timed_anchor->abandoned_for() > long_ago ||
+         parts.token->blocked_for() > long_ago;
 }
 
 bool Host::closing() const {

@@ -8,6 +8,7 @@
 #include "checkpoints.hpp"
 #include "disk.hpp"
 #include "ops.hpp"
+#include "token_opening.hpp"
 
 namespace sigillo::appliance {
 namespace {
@@ -43,7 +44,7 @@ Housekeeping::Housekeeping(Engine& engine, TimedAnchor& anchor, const hsm::Token
                            KeyUses& uses, std::function<bool()> open_store)
     : engine_(engine),
       anchor_(anchor),
-      token_(token),
+      canary_(engine.context(), token, token_options(engine.context().config.hsm).canary),
       runs_(runs),
       uses_(uses),
       open_store_(std::move(open_store)),
@@ -117,12 +118,10 @@ bool Housekeeping::watch_copies() {
 }
 
 // A call that failed makes the appliance not ready, and then nobody sends it calls that could succeed: so it
-// makes one itself, once the token is there. While it is away nothing is asked of it.
+// makes some itself.
 void Housekeeping::watch_hsm() {
-  auto& dispatcher = engine_.context().dispatcher;
-  if (!dispatcher.healthy() && token_.state() == hsm::TokenState::up)
-    static_cast<void>(base::sync_wait(dispatcher.random(8)));
-  const bool healthy = dispatcher.healthy();
+  canary_.look();
+  const bool healthy = engine_.context().dispatcher.healthy();
   if (healthy == hsm_was_healthy_) return;
   hsm_was_healthy_ = healthy;
   base::log::warn(healthy ? "hsm-back" : "hsm-away");

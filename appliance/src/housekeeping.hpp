@@ -13,6 +13,8 @@
 
 #include "ageing.hpp"
 #include "due_sweep.hpp"
+#include "engine.hpp"
+#include "hsm_canary.hpp"
 #include "key_uses.hpp"
 #include "outbox_gauge.hpp"
 #include "outbox_sweep.hpp"
@@ -39,7 +41,7 @@ class Housekeeping {
 
   Engine& engine_;
   TimedAnchor& anchor_;
-  const hsm::Token& token_;
+  HsmCanary canary_;
   Runs& runs_;
   KeyUses& uses_;
   const std::function<bool()> open_store_;

@@ -1,7 +1,5 @@
 #include "timed_anchor.hpp"
 
-#include <chrono>
-
 #include <base/thread_name.hpp>
 
 namespace sigillo::appliance {
@@ -35,6 +33,14 @@ base::Result<void> TimedAnchor::check() {
   return take([this] { return anchor_.check(); });
 }
 
+base::Duration TimedAnchor::abandoned_for() const {
+  using std::chrono::milliseconds;
+  const std::lock_guard lock(mutex_);
+  if (!current_ || !current_->abandoned) return {};
+  const auto away = std::chrono::steady_clock::now() - current_->begun;
+  return {std::chrono::duration_cast<milliseconds>(away).count()};
+}
+
 base::Result<void> TimedAnchor::take(std::function<base::Result<void>()> work) {
   const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(deadline_.ms);
   auto turn = std::make_shared<Turn>();
@@ -44,6 +50,7 @@ base::Result<void> TimedAnchor::take(std::function<base::Result<void>()> work) {
   const auto my_turn = [this] { return !current_ || current_->abandoned; };
   if (!changed_.wait_until(lock, until, my_turn) || current_) return late();
   if (fenced_) return *fenced_;
+  turn->begun = std::chrono::steady_clock::now();
   current_ = turn;
   changed_.notify_all();
   if (changed_.wait_until(lock, until, [&] { return turn->result.has_value(); })) return *turn->result;

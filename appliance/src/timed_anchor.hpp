@@ -7,6 +7,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -29,11 +30,14 @@ class TimedAnchor final : public sealed_store::HeadWitness {
   base::Result<void> record(const sealed_store::Head& head) override;
   base::Result<void> check();
   std::uint64_t records() const { return records_; }  // made so far
+  // How long a turn has not come back that nobody waits for any more. 0: there is none.
+  base::Duration abandoned_for() const;
 
  private:
   struct Turn {
     std::function<base::Result<void>()> work;
     std::optional<base::Result<void>> result;
+    std::chrono::steady_clock::time_point begun;
     bool abandoned = false;  // whoever asked has gone
   };
   base::Result<void> take(std::function<base::Result<void>()> work);
@@ -41,7 +45,7 @@ class TimedAnchor final : public sealed_store::HeadWitness {
 
   Anchor& anchor_;
   const base::Duration deadline_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::atomic<std::uint64_t> records_ = 0;
   std::shared_ptr<Turn> current_;

@@ -28,6 +28,19 @@ mode_t forbidden_bits(const std::string& path) {
   return credential ? S_IWGRP | S_IRWXO : S_IRWXG | S_IRWXO;
 }
 
+// Attack: (1) get a foot into the service's process, (2) write its own module's file, (3) wait for the next
+// start: code of one's own that has the PIN, from the first instruction on. A module that was just built is
+// its builder's, so a development appliance only says so.
+base::Result<void> check_owner(const HsmConfig& config) {
+  SIGILLO_TRY(const bool roots, hsm::only_root_writes(config.module));
+  if (roots) return base::ok();
+  if (!config.allow_test_module)
+    return base::Error(hsm::Errc::module_load,
+                       "the module's file or folder is not root's, so its owner can exchange it: chown root");
+  base::log::warn("hsm-module-not-roots", {{"module", config.module}});
+  return base::ok();
+}
+
 }  // namespace
 
 const hsm::ModuleProfile& profile_of(const HsmConfig& config) {
@@ -120,20 +133,20 @@ base::Result<std::unique_ptr<hsm::CeremonyToken>> open_ceremony_token(const HsmC
         hsm::Errc::credential,
         "the token refused this PIN before, and it is not tried again: give the right one, or where "
         "it is right by now, remove the file token-pin-refused beside the store");
-  auto token = hsm::Pkcs11Token::open(token_options(config), pin);
-  if (!token) {
-    if (hsm::is_wrong_pin(token.error())) refused.remember(pin);
-    return token.error();
-  }
+  SIGILLO_CHECK(check_owner(config));
+  auto options = token_options(config);
+  // At a login while it runs as well: the PIN's file may still have that PIN at the next start.
+  options.pin_refused = [refused](const base::Secret& wrong) { refused.remember(wrong); };
+  SIGILLO_TRY(auto token, hsm::Pkcs11Token::open(options, pin));
   refused.forget();
-  SIGILLO_TRY(const auto identity, (*token)->identity());
+  SIGILLO_TRY(const auto identity, token->identity());
   // By what the token says of itself, for a module's file can have any name, and stand in another process.
   const bool soft = !profile_of(config).for_production || identity.manufacturer.starts_with("SoftHSM");
   if (soft && !config.allow_test_module)
     return base::Error(Errc::policy,
                        "this module is for development and tests: its keys are files. Take an HSM, or say "
                        "hsm.allow_test_module = true");
-  return std::unique_ptr<hsm::CeremonyToken>(std::move(*token));
+  return std::unique_ptr<hsm::CeremonyToken>(std::move(token));
 }
 
 }  // namespace sigillo::appliance

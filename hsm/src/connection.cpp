@@ -12,7 +12,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr auto kReloadInterval = std::chrono::seconds(30);
+constexpr milliseconds kReloadFirst{2'000};
+constexpr milliseconds kReloadMax{30'000};
 constexpr milliseconds kBackoffFirst{500};
 constexpr milliseconds kBackoffMax{5'000};
 
@@ -20,6 +21,11 @@ constexpr milliseconds kBackoffMax{5'000};
 milliseconds jittered(milliseconds backoff) {
   static thread_local std::minstd_rand random(std::random_device{}());
   return backoff * std::uniform_int_distribution<int>(75, 125)(random) / 100;
+}
+
+// The PIN itself was wrong, and not that it is locked or ran out.
+bool is_wrong_pin(CK_RV rv) {
+  return rv == CKR_PIN_INCORRECT || rv == CKR_PIN_INVALID || rv == CKR_PIN_LEN_RANGE;
 }
 
 }  // namespace
@@ -75,13 +81,13 @@ bool Connection::recover(const Trouble& trouble, std::uint64_t generation) {
       return false;
     case RvClass::stale_handle:
     case RvClass::session_lost:
-      return static_cast<bool>(reopen(generation));
+      return static_cast<bool>(reopen(trouble, generation));
     case RvClass::suspect:
       ask_canary(generation);
       return false;
     case RvClass::device_lost: {
       const std::lock_guard lock(recovery_);
-      if (generation == pool_.generation()) go_down("a call found the device gone", trouble.rv);
+      if (generation == pool_.generation()) go_down("a call found the device gone", trouble.rv, trouble);
       return false;
     }
   }
@@ -89,17 +95,22 @@ bool Connection::recover(const Trouble& trouble, std::uint64_t generation) {
 }
 
 // The first step of recovery: sessions and login anew, the module as it is.
-base::Result<void> Connection::reopen(std::uint64_t generation) {
+base::Result<void> Connection::reopen(const Trouble& trouble, std::uint64_t generation) {
   const std::lock_guard lock(recovery_);
   SIGILLO_CHECK(admit());
   if (generation != pool_.generation()) return base::ok();  // another caller has done it
   if (!pool_.drain(options_.session_wait)) {
-    go_down("a call does not come back", 0);
+    go_down("a call does not come back", 0, trouble);
     return base::Error(Errc::unavailable, "a call does not come back");
   }
   const auto done = connect();
-  if (!done && !done.error().is(Errc::credential))
-    go_down("opening and logging in again failed", done.error().raw());
+  if (done) {
+    base::log::info("hsm-login-anew", {{"raw", trouble.rv},
+                                       {"session_age_ms", trouble.session_age.count()},
+                                       {"session_idle_ms", trouble.session_idle.count()}});
+  } else if (!done.error().is(Errc::credential)) {
+    go_down("opening and logging in again failed", done.error().raw(), trouble);
+  }
   pool_.resume();
   return done;
 }
@@ -114,7 +125,7 @@ base::Result<void> Connection::restart(const std::function<void()>& between) {
   auto done = module_->initialize(options_.init_arguments);
   if (done) done = connect();
   if (!done && !done.error().is(Errc::credential))
-    go_down("loading the module anew failed", done.error().raw());
+    go_down("loading the module anew failed", done.error().raw(), {});
   pool_.resume();
   return done;
 }
@@ -131,15 +142,15 @@ void Connection::ask_canary(std::uint64_t generation) {
     rv = (*module_)->C_GenerateRandom(lease->session(), sample.data(), sample.size());
     (void)lease->check(Function::random, rv);
   }
-  const RvClass meaning = lease->trouble().meaning;
+  const Trouble trouble = lease->trouble();
   lease->give_back();
-  if (meaning == RvClass::ok || meaning == RvClass::busy) return;
-  if (meaning == RvClass::session_lost) {
-    (void)reopen(generation);
+  if (trouble.meaning == RvClass::ok || trouble.meaning == RvClass::busy) return;
+  if (trouble.meaning == RvClass::session_lost) {
+    (void)reopen(trouble, generation);
     return;
   }
   const std::lock_guard lock(recovery_);
-  if (generation == pool_.generation()) go_down("the canary failed after a suspect call", rv);
+  if (generation == pool_.generation()) go_down("the canary failed after a suspect call", rv, trouble);
 }
 
 base::Result<void> Connection::connect() {
@@ -182,7 +193,10 @@ base::Result<void> Connection::log_in(const CK_TOKEN_INFO& token, CK_SESSION_HAN
   const CK_RV rv = (*module_)->C_Login(session, CKU_USER, const_cast<unsigned char*>(pin.data()),
                                        static_cast<CK_ULONG>(pin.size()));
   const RvClass meaning = classify(Function::login, rv);
-  if (meaning == RvClass::credential) refuse();
+  if (meaning == RvClass::credential) {
+    if (options_.pin_refused && is_wrong_pin(rv)) options_.pin_refused(pin_);
+    refuse();
+  }
   if (meaning != RvClass::ok) return to_error(Function::login, rv);
   CK_SESSION_INFO info{};
   if (const CK_RV got = (*module_)->C_GetSessionInfo(session, &info); got != CKR_OK) {
@@ -193,11 +207,14 @@ base::Result<void> Connection::log_in(const CK_TOKEN_INFO& token, CK_SESSION_HAN
   return base::ok();
 }
 
-void Connection::go_down(const char* why, unsigned long raw) {
+void Connection::go_down(const char* why, unsigned long raw, const Trouble& trouble) {
   TokenState expected = TokenState::up;
   if (!state_.compare_exchange_strong(expected, TokenState::away)) return;
   pool_.shut();
-  base::log::warn("hsm-down", {{"why", why}, {"raw", raw}});
+  base::log::warn("hsm-down", {{"why", why},
+                               {"raw", raw},
+                               {"session_age_ms", trouble.session_age.count()},
+                               {"session_idle_ms", trouble.session_idle.count()}});
   const std::lock_guard lock(watch_mutex_);
   watch_wake_.notify_all();
 }
@@ -206,7 +223,7 @@ void Connection::refuse() {
   state_ = TokenState::refused;
   pool_.shut();
   pin_.wipe();
-  base::log::warn("hsm-pin-refused", {{"token", options_.token_label}});
+  base::log::warn("hsm-pin-refused", {{"token", token_name()}});
 }
 
 void Connection::watch() {
@@ -239,25 +256,27 @@ bool Connection::revive() {
   if (!pool_.drain(base::seconds(1)))
     return false;  // a call hangs inside: C_Finalize beneath it would be undefined
   auto done = connect();
-  const auto now = steady_clock::now();
-  if (!done && !done.error().is(Errc::credential) &&
-      (!reloaded_once_ || now - reloaded_ >= kReloadInterval)) {
-    pool_.forget_sessions();
-    module_->finalize();
-    done = module_->initialize(options_.init_arguments);
-    if (done) done = connect();
-    if (done) {
-      reloaded_ = now;
-      reloaded_once_ = true;
-      base::log::warn("hsm-reloaded");
-    }
-  }
+  if (!done && !done.error().is(Errc::credential) && steady_clock::now() >= next_reload_) done = reload();
   if (done) {
+    reload_pause_ = {};
     state_ = TokenState::up;
-    base::log::info("hsm-up", {{"token", options_.token_label}});
+    base::log::info("hsm-up", {{"token", token_name()}});
   }
   pool_.resume();
   return static_cast<bool>(done);
+}
+
+// One that helped is the last for a while; one that did not is tried ever more rarely: a vendor's library
+// starts threads and reads its configuration at each C_Initialize, and its device may be away for a night.
+base::Result<void> Connection::reload() {
+  pool_.forget_sessions();
+  module_->finalize();
+  auto done = module_->initialize(options_.init_arguments);
+  if (done) done = connect();
+  reload_pause_ = done ? kReloadMax : std::clamp(reload_pause_ * 2, kReloadFirst, kReloadMax);
+  next_reload_ = steady_clock::now() + reload_pause_;
+  if (done) base::log::warn("hsm-reloaded");
+  return done;
 }
 
 }  // namespace sigillo::hsm

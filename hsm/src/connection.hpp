@@ -50,27 +50,32 @@ class Connection {
   CK_SLOT_ID slot() const { return pool_.slot(); }
   TokenState state() const { return state_.load(std::memory_order_acquire); }
   std::uint64_t logins() const { return pool_.generation(); }  // each begins a generation of handles
+  base::Duration blocked_for() const { return pool_.blocked_for(); }
 
  private:
   Connection(const TokenOptions& options, std::unique_ptr<Module> module, base::Secret pin);
 
   base::Result<void> admit() const;
+  const std::string& token_name() const {
+    return options_.token_label.empty() ? options_.token_serial : options_.token_label;
+  }
   static base::Error unusable(const Lease& lease) {
     return to_error(Function::open_session, lease.trouble().rv);
   }
   // Acts upon a trouble. True: sessions and handles are new, the call may be made again.
   bool recover(const Trouble& trouble, std::uint64_t generation);
-  base::Result<void> reopen(std::uint64_t generation);
+  base::Result<void> reopen(const Trouble& trouble, std::uint64_t generation);
   void ask_canary(std::uint64_t generation);
 
   // The next two while the pool is drained.
   base::Result<void> connect();
   base::Result<void> log_in(const CK_TOKEN_INFO& token, CK_SESSION_HANDLE session);
 
-  void go_down(const char* why, unsigned long raw);
+  void go_down(const char* why, unsigned long raw, const Trouble& trouble);
   void refuse();
   void watch();
   bool revive();
+  base::Result<void> reload();
 
   const TokenOptions options_;
   std::unique_ptr<Module> module_;
@@ -78,9 +83,9 @@ class Connection {
   SessionPool pool_;
   std::atomic<TokenState> state_{TokenState::away};
 
-  std::mutex recovery_;  // one recovery at a time; guards pin_ and the reload's time
-  std::chrono::steady_clock::time_point reloaded_{};
-  bool reloaded_once_ = false;
+  std::mutex recovery_;  // one recovery at a time; guards pin_ and the two below
+  std::chrono::steady_clock::time_point next_reload_{};
+  std::chrono::milliseconds reload_pause_{};  // after one that did not help
 
   std::mutex watch_mutex_;
   std::condition_variable watch_wake_;

@@ -137,13 +137,13 @@ class Dispatcher::Impl {
 
   // Queues a call of the token, counted and judged; `call` gives a Result.
   template <class T, class Call>
-  void submit(std::size_t function, Call call, base::Resume<base::Result<T>> resume) {
-    auto judged = [this, function, call = std::move(call)]() mutable {
+  void submit(std::size_t function, KeyRef key, Call call, base::Resume<base::Result<T>> resume) {
+    auto judged = [this, function, key, call = std::move(call)]() mutable {
       calls_.fetch_add(1, std::memory_order_relaxed);
       const auto begun = steady_clock::now();
       auto result = call(token_);
       times_[function].observe(steady_clock::now() - begun);
-      judge(result ? nullptr : &result.error());
+      if (!result) judge(result.error(), key);
       return result;
     };
     enqueue<base::Result<T>>(std::move(judged), resume);
@@ -157,6 +157,7 @@ class Dispatcher::Impl {
     const std::lock_guard lock(mutex_);
     return !all_stuck();
   }
+  void set_healthy(bool healthy) { healthy_ = healthy; }
   std::uint64_t calls() const { return calls_; }
   Load load() const {
     Load out;
@@ -287,15 +288,15 @@ class Dispatcher::Impl {
     }
   }
 
-  // A request that is wrong in itself says nothing about the device (no such key, caller's fault).
-  void judge(const base::Error* error) {
-    if (error == nullptr) {
-      healthy_ = true;
-      return;
-    }
-    switch (static_cast<Errc>(error->number())) {
+  // A request that is wrong in itself says nothing about the device (a key that was never found, caller's
+  // fault). One that was found on the token and is not there any more, or is another, says that the device is
+  // not the one it was: a fail-over to a member that lacks it.
+  void judge(const base::Error& error, KeyRef key) {
+    switch (static_cast<Errc>(error.number())) {
       case Errc::no_such_key:
       case Errc::bad_attributes:
+        if (key.slot() != KeyRef().slot()) healthy_ = false;
+        return;
       case Errc::already_exists:
       case Errc::caller_fault:
         return;
@@ -344,7 +345,7 @@ Dispatcher::~Dispatcher() = default;
 base::Task<base::Result<base::Digest>> Dispatcher::hmac(KeyRef key, base::Secret message) {
   auto begin = [impl = impl_.get(), key, &message](base::Resume<base::Result<base::Digest>> resume) {
     impl->submit<base::Digest>(
-        0, [key, owned = std::move(message)](Token& token) { return token.hmac(key, owned.expose()); },
+        0, key, [key, owned = std::move(message)](Token& token) { return token.hmac(key, owned.expose()); },
         resume);
   };
   co_return co_await base::suspend<base::Result<base::Digest>>(begin);
@@ -353,7 +354,7 @@ base::Task<base::Result<base::Digest>> Dispatcher::hmac(KeyRef key, base::Secret
 base::Task<base::Result<base::Bytes>> Dispatcher::sign(KeyRef key, base::Digest digest) {
   auto begin = [impl = impl_.get(), key, digest](base::Resume<base::Result<base::Bytes>> resume) {
     impl->submit<base::Bytes>(
-        1, [key, digest](Token& token) { return token.sign(key, digest); }, resume);
+        1, key, [key, digest](Token& token) { return token.sign(key, digest); }, resume);
   };
   co_return co_await base::suspend<base::Result<base::Bytes>>(begin);
 }
@@ -361,7 +362,7 @@ base::Task<base::Result<base::Bytes>> Dispatcher::sign(KeyRef key, base::Digest 
 base::Task<base::Result<base::Secret>> Dispatcher::random(std::size_t bytes) {
   auto begin = [impl = impl_.get(), bytes](base::Resume<base::Result<base::Secret>> resume) {
     impl->submit<base::Secret>(
-        2,
+        2, KeyRef(),
         [bytes](Token& token) -> base::Result<base::Secret> {
           base::Secret out(bytes);
           SIGILLO_CHECK(token.random(out.writable()));
@@ -379,6 +380,9 @@ base::Task<std::monostate> Dispatcher::hop() {
 
 bool Dispatcher::healthy() const {
   return impl_->healthy();
+}
+void Dispatcher::set_healthy(bool healthy) {
+  impl_->set_healthy(healthy);
 }
 std::uint64_t Dispatcher::calls() const {
   return impl_->calls();

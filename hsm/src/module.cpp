@@ -4,17 +4,15 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 
 namespace sigillo::hsm {
 namespace {
 
-// A library that anyone may replace is anyone's code in the process that knows the token's PIN:
-// 1. the configuration names a relative path, or a directory like /tmp; 2. another user of the host puts a
-// library there;
-// 3. it gets the PIN with the first C_Login. So: absolute, its links resolved, and neither file nor directory
-// open to all.
-base::Result<std::string> checked_path(const std::string& path) {
+// What must not be written, with every link resolved.
+base::Result<std::array<std::filesystem::path, 2>> file_and_folder(const std::string& path) {
   if (path.empty() || path.front() != '/')
     return base::Error(Errc::module_load, "the module's path is not absolute");
   std::error_code failed;
@@ -22,13 +20,24 @@ base::Result<std::string> checked_path(const std::string& path) {
   if (failed)
     return base::Error(Errc::module_load, "the module is not there",
                        static_cast<unsigned long>(failed.value()));
-  for (const auto& part : {real, real.parent_path()}) {
+  return std::array{real, real.parent_path()};
+}
+
+// A library that anyone may replace is anyone's code in the process that knows the token's PIN:
+// 1. the configuration names a relative path, or a directory like /tmp; 2. another user of the host puts a
+// library there;
+// 3. it gets the PIN with the first C_Login. So: absolute, its links resolved, and neither file nor directory
+// open to all, or to a group: the service's own is one.
+base::Result<std::string> checked_path(const std::string& path) {
+  SIGILLO_TRY(const auto parts, file_and_folder(path));
+  for (const auto& part : parts) {
     struct stat status {};
-    if (::stat(part.c_str(), &status) != 0 || (status.st_mode & S_IWOTH) != 0) {
-      return base::Error(Errc::module_load, "the module or its directory can be written by everyone");
+    if (::stat(part.c_str(), &status) != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+      return base::Error(Errc::module_load,
+                         "the module or its directory can be written by others than its owner: chmod go-w");
     }
   }
-  return real.string();
+  return parts[0].string();
 }
 
 // A module that speaks to its device over a socket writes to it with write(): when the line dies, SIGPIPE
@@ -40,6 +49,14 @@ void survive_broken_lines() {
 }
 
 }  // namespace
+
+base::Result<bool> only_root_writes(const std::string& module) {
+  SIGILLO_TRY(const auto parts, file_and_folder(module));
+  return std::ranges::all_of(parts, [](const auto& part) {
+    struct stat status {};
+    return ::stat(part.c_str(), &status) == 0 && status.st_uid == 0;
+  });
+}
 
 base::Result<std::unique_ptr<Module>> Module::load(const std::string& path) {
   SIGILLO_TRY(const std::string real, checked_path(path));
@@ -99,15 +116,21 @@ base::Result<std::vector<CK_SLOT_ID>> slots_with_token(const Module& module) {
 }
 
 base::Result<CK_SLOT_ID> Module::find_slot(const std::string& label, const std::string& serial) {
+  if (label.empty() && serial.empty())
+    return base::Error(Errc::no_such_token, "a token is named by its label or its serial number");
+  const auto is = [](const std::string& wanted, const std::string& shown) {
+    return wanted.empty() || wanted == shown;
+  };
   SIGILLO_TRY(const auto slots, slots_with_token(*this));
   std::optional<CK_SLOT_ID> found;
   for (const CK_SLOT_ID slot : slots) {
     CK_TOKEN_INFO info{};
     if (functions_->C_GetTokenInfo(slot, &info) != CKR_OK) continue;  // a broken neighbour is not our token
-    if ((info.flags & CKF_TOKEN_INITIALIZED) == 0 || trimmed(info.label) != label) continue;
-    if (!serial.empty() && trimmed(info.serialNumber) != serial) continue;
+    if ((info.flags & CKF_TOKEN_INITIALIZED) == 0) continue;
+    if (!is(label, trimmed(info.label)) || !is(serial, trimmed(info.serialNumber))) continue;
     if (found)
-      return base::Error(Errc::no_such_token, "more than one token has this label: give the serial number");
+      return base::Error(Errc::no_such_token,
+                         "more than one token is named so: give label and serial number");
     found = slot;
   }
   if (!found) return base::Error(Errc::no_such_token, "no token has this label and serial number");

@@ -25,8 +25,9 @@ class Module {
   base::Result<void> initialize(const std::string& arguments = {});
   void finalize();  // C_Finalize; its answer is of no use
 
-  // The one slot whose token has this label and, unless empty, this serial number. Never by slot number: an
-  // HA pair and SoftHSM2 renumber theirs. Errc::no_such_token where there is none, or more than one.
+  // The one slot whose token has this label and this serial number; of the two one may be empty, and any
+  // goes. Never by slot number: an HA pair and SoftHSM2 renumber theirs. Errc::no_such_token where there is
+  // none, or more than one.
   base::Result<CK_SLOT_ID> find_slot(const std::string& label, const std::string& serial);
 
   const CK_FUNCTION_LIST& operator*() const { return *functions_; }

@@ -21,11 +21,6 @@ bool well_formed(const KeyId& id) {
 
 }  // namespace
 
-bool is_wrong_pin(const base::Error& error) {
-  return error.is(Errc::credential) && (error.raw() == CKR_PIN_INCORRECT || error.raw() == CKR_PIN_INVALID ||
-                                        error.raw() == CKR_PIN_LEN_RANGE);
-}
-
 Pkcs11Token::Pkcs11Token(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Pkcs11Token::~Pkcs11Token() = default;
 
@@ -173,6 +168,10 @@ TokenState Pkcs11Token::state() const {
 
 std::uint64_t Pkcs11Token::logins() const {
   return impl_->connection->logins();
+}
+
+base::Duration Pkcs11Token::blocked_for() const {
+  return impl_->connection->blocked_for();
 }
 
 std::size_t Pkcs11Token::parallelism() const {

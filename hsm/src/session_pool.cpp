@@ -6,8 +6,13 @@
 
 namespace sigillo::hsm {
 
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
 Lease::Lease(Lease&& other) noexcept
     : pool_(std::exchange(other.pool_, nullptr)),
+      since_(other.since_),
       session_(other.session_),
       login_session_(other.login_session_),
       generation_(other.generation_),
@@ -20,7 +25,11 @@ const Module& Lease::module() const {
 base::Result<void> Lease::check(Function function, CK_RV rv, std::source_location where) {
   const RvClass meaning = classify(function, rv);
   if (meaning == RvClass::ok) return base::ok();
-  trouble_ = {meaning, rv};
+  trouble_ = {meaning, rv, {}, {}};
+  if (session_.handle != CK_INVALID_HANDLE) {
+    trouble_.session_age = duration_cast<milliseconds>(steady_clock::now() - session_.opened);
+    trouble_.session_idle = duration_cast<milliseconds>(*since_ - session_.used);
+  }
   return to_error(function, rv, where);
 }
 
@@ -36,7 +45,7 @@ SessionPool::SessionPool(const Module& module, std::size_t sessions_max, base::D
 
 base::Result<Lease> SessionPool::borrow() {
   std::unique_lock lock(mutex_);
-  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait_.ms);
+  const auto until = steady_clock::now() + milliseconds(wait_.ms);
   if (!place_free_locked() || !place_behind_queue_locked()) {
     // In the order of arrival: a caller that has just given its session back would be first again and again.
     // Who leaves a place to each that waits stands in nobody's way, and does not sleep behind one that is
@@ -49,11 +58,14 @@ base::Result<Lease> SessionPool::borrow() {
     const bool mine = place == queue_.begin() && place_free_locked();
     queue_.erase(place);
     wake_first_locked();
-    if (!shut_ && !mine) return base::Error(Errc::unavailable, "no session became free in time");
+    if (!shut_ && !mine) {
+      starved_ = true;
+      return base::Error(Errc::unavailable, "no session became free in time");
+    }
   }
   if (shut_) return base::Error(Errc::unavailable, "the device is away");
-  ++lent_;
-  Lease lease(this);
+  starved_ = false;
+  Lease lease(this, lent_.insert(lent_.end(), steady_clock::now()));
   lease.login_session_ = login_session_;
   lease.generation_ = generation_;
   if (!idle_.empty()) {
@@ -75,7 +87,7 @@ base::Result<Lease> SessionPool::borrow() {
 // any.
 bool SessionPool::learn_limit() {
   const std::lock_guard lock(mutex_);
-  const std::size_t others = idle_.size() + parked_.size() + lent_ - 1;
+  const std::size_t others = idle_.size() + parked_.size() + lent_.size() - 1;
   limit_ = std::max<std::size_t>(std::min(limit_, others), 1);
   return others > 0;
 }
@@ -88,19 +100,32 @@ void SessionPool::wake_first_locked() {
 
 // One more than those who wait need.
 bool SessionPool::place_behind_queue_locked() const {
-  return std::max(idle_.size(), limit_ - std::min(limit_, parked_.size() + lent_)) > queue_.size();
+  return std::max(idle_.size(), limit_ - std::min(limit_, parked_.size() + lent_.size())) > queue_.size();
 }
 
 bool SessionPool::place_free_locked() {
-  if (draining_ || sweeping_) return false;
-  if (!idle_.empty() || idle_.size() + parked_.size() + lent_ < limit_) return true;
+  // 1. a call hangs; 2. another fails, and its session is parked; 3. whoever waits for the two to come back
+  // waits for ever, beside good sessions that lie idle.
+  if (draining_ || (sweeping_ && !one_hangs_locked())) return false;
+  if (!idle_.empty() || idle_.size() + parked_.size() + lent_.size() < limit_) return true;
   if (parked_.empty()) return false;
-  if (lent_ == 0) {
+  if (lent_.empty()) {
     close_parked_locked();
     return true;
   }
   sweeping_ = true;  // the last lease to come back closes them
   return false;
+}
+
+// Out for longer than anybody waits for a session.
+bool SessionPool::one_hangs_locked() const {
+  return !lent_.empty() && steady_clock::now() - lent_.front() > milliseconds(wait_.ms);
+}
+
+base::Duration SessionPool::blocked_for() const {
+  const std::lock_guard lock(mutex_);
+  if (lent_.empty() || !(shut_ || starved_)) return {};
+  return {duration_cast<milliseconds>(steady_clock::now() - lent_.front()).count()};
 }
 
 // A session can be opened where the login is gone, and shows a token without its private objects. Read as the
@@ -112,24 +137,27 @@ void SessionPool::open_session(Lease& lease, CK_SLOT_ID slot) {
   const CK_RV rv =
       module_->C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, nullptr, nullptr, &session);
   if (!lease.check(Function::open_session, rv)) return;
-  lease.session_ = session;
+  lease.session_ = {session, *lease.since_, *lease.since_};
   CK_SESSION_INFO info{};
   if (!lease.check(Function::session_info, module_->C_GetSessionInfo(session, &info))) return;
-  if (info.state != CKS_RW_USER_FUNCTIONS) lease.trouble_ = {RvClass::session_lost, CKR_USER_NOT_LOGGED_IN};
+  if (info.state != CKS_RW_USER_FUNCTIONS)
+    lease.trouble_ = {RvClass::session_lost, CKR_USER_NOT_LOGGED_IN, {}, {}};
 }
 
 void SessionPool::give_back(const Lease& lease) {
   const std::lock_guard lock(mutex_);
-  --lent_;
-  if (lease.session_ != CK_INVALID_HANDLE && lease.generation_ == generation_) {
+  lent_.erase(lease.since_);
+  if (lease.session_.handle != CK_INVALID_HANDLE && lease.generation_ == generation_) {
     // After an error nobody knows what operation is still active in the session: the next caller would get
     // CKR_OPERATION_ACTIVE, or finish the work of the last one.
-    const bool good = lease.trouble_.meaning == RvClass::ok;
-    (good ? idle_ : parked_).push_back(lease.session_);
+    if (lease.trouble_.meaning == RvClass::ok)
+      idle_.push_back({lease.session_.handle, lease.session_.opened, steady_clock::now()});
+    else
+      parked_.push_back(lease.session_.handle);
   }
-  if (sweeping_ && lent_ == 0) close_parked_locked();
+  if (sweeping_ && lent_.empty()) close_parked_locked();
   wake_first_locked();
-  if (draining_ && lent_ == 0) drained_.notify_one();
+  if (draining_ && lent_.empty()) drained_.notify_one();
 }
 
 void SessionPool::close_parked_locked() {
@@ -141,7 +169,7 @@ void SessionPool::close_parked_locked() {
 bool SessionPool::drain(base::Duration wait) {
   std::unique_lock lock(mutex_);
   draining_ = true;
-  const bool empty = drained_.wait_for(lock, std::chrono::milliseconds(wait.ms), [&] { return lent_ == 0; });
+  const bool empty = drained_.wait_for(lock, milliseconds(wait.ms), [&] { return lent_.empty(); });
   if (!empty) {
     draining_ = false;
     wake_first_locked();
@@ -163,7 +191,7 @@ void SessionPool::shut() {
 
 void SessionPool::close_sessions() {
   const std::lock_guard lock(mutex_);
-  for (const auto session : idle_) module_->C_CloseSession(session);
+  for (const auto& session : idle_) module_->C_CloseSession(session.handle);
   idle_.clear();
   close_parked_locked();
   if (login_session_ != CK_INVALID_HANDLE) module_->C_CloseSession(login_session_);

@@ -4,6 +4,7 @@
 // until then). Thread rule: any thread. Owned by the Connection.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <list>
 #include <mutex>
@@ -17,19 +18,22 @@ namespace sigillo::hsm {
 
 class SessionPool;
 
-// What went wrong inside a lease, for the Connection to act upon.
+// What went wrong inside a lease, for the Connection to act upon. The session's age, and how long it was idle
+// before the lease, are for whoever reads the log: a firewall on the way shows in them.
 struct Trouble {
   RvClass meaning = RvClass::ok;
   CK_RV rv = CKR_OK;
+  std::chrono::milliseconds session_age{}, session_idle{};
 };
 
 class Lease {
  public:
+  using Time = std::chrono::steady_clock::time_point;
   Lease(Lease&& other) noexcept;
   Lease& operator=(Lease&&) = delete;
   ~Lease() { give_back(); }
 
-  CK_SESSION_HANDLE session() const { return session_; }
+  CK_SESSION_HANDLE session() const { return session_.handle; }
   // The persistent logged-in session: objects that must outlive this lease are made in it.
   CK_SESSION_HANDLE login_session() const { return login_session_; }
   std::uint64_t generation() const {
@@ -46,9 +50,14 @@ class Lease {
 
  private:
   friend class SessionPool;
-  explicit Lease(SessionPool* pool) : pool_(pool) {}
+  struct Session {
+    CK_SESSION_HANDLE handle = CK_INVALID_HANDLE;
+    Time opened{}, used{};
+  };
+  Lease(SessionPool* pool, std::list<Time>::iterator since) : pool_(pool), since_(since) {}
   SessionPool* pool_;
-  CK_SESSION_HANDLE session_ = CK_INVALID_HANDLE;
+  std::list<Time>::iterator since_;  // the pool's: when it was lent
+  Session session_;
   CK_SESSION_HANDLE login_session_ = CK_INVALID_HANDLE;
   std::uint64_t generation_ = 0;
   Trouble trouble_;
@@ -62,6 +71,10 @@ class SessionPool {
   // Waits for a free session no longer than `wait`: Errc::unavailable. A lease may come back with trouble()
   // where C_OpenSession failed or gave a session without the login; it is then good for nothing else.
   base::Result<Lease> borrow();
+
+  // How long a call has not come back that keeps others out: the pool was shut meanwhile (for a drain that is
+  // to bring the device back), or somebody found no session. 0: none does.
+  base::Duration blocked_for() const;
 
   // Waits until no lease is out, and lets none out until resume(). False: someone is stuck inside, and the
   // pool goes on as it was.
@@ -89,6 +102,7 @@ class SessionPool {
   bool place_free_locked();
   bool place_behind_queue_locked() const;
   bool learn_limit();
+  bool one_hangs_locked() const;
   void give_back(const Lease& lease);
   void close_parked_locked();
 
@@ -99,14 +113,17 @@ class SessionPool {
   std::condition_variable drained_;
   bool shut_ = true;
   bool draining_ = false;
-  bool sweeping_ = false;  // the parked ones hold the last free places: nobody enters until they are closed
+  // The parked ones hold the last free places: nobody enters until they are closed, but for idle sessions
+  // while a call hangs, which may be for ever.
+  bool sweeping_ = false;
+  bool starved_ = false;  // the last who asked got no session
   CK_SLOT_ID slot_ = 0;
   CK_SESSION_HANDLE login_session_ = CK_INVALID_HANDLE;
   std::uint64_t generation_ = 0;
   std::size_t limit_;
-  std::size_t lent_ = 0;
+  std::list<Lease::Time> lent_;               // since when, the oldest first
   std::list<std::condition_variable> queue_;  // who waits, in the order of arrival
-  std::vector<CK_SESSION_HANDLE> idle_;
+  std::vector<Lease::Session> idle_;
   std::vector<CK_SESSION_HANDLE> parked_;
 };
 

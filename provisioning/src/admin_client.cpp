@@ -191,6 +191,10 @@ ActionFailure not_opened(const base::Error& error, const appliance::Config& conf
 
 }  // namespace
 
+const std::string& token_name(const appliance::HsmConfig& config) {
+  return config.token_label.empty() ? config.token_serial : config.token_label;
+}
+
 // A file that is not there (a service's credential, while the service is stopped) is no reason not to ask.
 base::Result<base::Secret> token_pin(const appliance::Config& config) {
   const auto& file = config.hsm.pin_file;
@@ -199,7 +203,7 @@ base::Result<base::Secret> token_pin(const appliance::Config& config) {
   if (there || failed) return appliance::read_pin_file(file);
   if (!file.empty()) std::fprintf(stderr, "The PIN's file %s is not there.\n", file.c_str());
   for (;;) {
-    SIGILLO_TRY(auto typed, ask_secret("PIN of the token \"" + config.hsm.token_label +
+    SIGILLO_TRY(auto typed, ask_secret("PIN of the token \"" + token_name(config.hsm) +
                                        "\", or an authorisation share: "));
     // A mistyped share that is tried as a PIN costs the token one of its tries.
     if (typed.size() <= kTypedPinMax) return typed;

@@ -11,6 +11,8 @@
 #include <sys/timex.h>
 #include <unistd.h>
 
+#include <hsm/pkcs11_token.hpp>
+
 #include "diagnose.hpp"
 
 namespace sigillo::provisioning {
@@ -45,6 +47,18 @@ void look_at(const std::string& what, const std::string& path, mode_t forbidden,
     return out.failure(what + " " + path + " cannot be read by this user",
                        "Run this as the user of the service, or let that user read it.");
   out.good(what + " " + path + ", mode " + octal(info.st_mode));
+}
+
+// Attack: (1) write into the folder of the module, (2) wait for the next start: the code that is loaded has
+// the PIN. Who owns it can write it whatever its mode says, the service's own user too.
+void look_at_module(const appliance::HsmConfig& config, Findings& out) {
+  look_at("module", config.module, 0022, out);
+  look_at("the module's folder", std::filesystem::path(config.module).parent_path().string(), 0022, out);
+  const auto roots = hsm::only_root_writes(config.module);
+  if (!roots || *roots) return;
+  const std::string what = "the module or its folder is not root's: whoever owns it can exchange it";
+  const std::string advice = "chown root " + config.module + ", and its folder.";
+  config.allow_test_module ? out.warning(what, advice) : out.failure(what, advice);
 }
 
 std::string mebibytes(std::uint64_t bytes) {
@@ -119,10 +133,7 @@ void diagnose_files(const appliance::Config& config, Findings& out) {
   look_at("channel CA", config.server.channel_ca, 0022, out);
   look_at("messages", config.messages_folder, 0022, out);
   look_at("checkpoints", config.audit.checkpoint_folder, 0022, out);
-  // Attack: (1) write into the folder of the module, (2) wait for the next start: the code that is loaded has
-  // the PIN.
-  look_at("module", config.hsm.module, 0022, out);
-  look_at("the module's folder", std::filesystem::path(config.hsm.module).parent_path().string(), 0022, out);
+  look_at_module(config.hsm, out);
 }
 
 void diagnose_limits(Findings& out) {

@@ -155,7 +155,7 @@ std::unique_ptr<hsm::Token> diagnose_token(const appliance::Config& config, Find
     out.failure("the token is not opened: " + sentence(token.error()),
                 token.error().is(hsm::Errc::credential) && !config.hsm.pin_file.empty()
                     ? "Put the right PIN into " + config.hsm.pin_file + ": it is not tried again meanwhile."
-                    : "Look at the PIN, hsm.module, hsm.token_label and the device.");
+                    : "Look at the PIN, hsm.module, hsm.token_label, hsm.token_serial and the device.");
     return nullptr;
   }
   auto& opened = dynamic_cast<hsm::Pkcs11Token&>(**token);

@@ -74,7 +74,7 @@ std::optional<Opened> open(const Arguments& arguments, Context& context) {
   auto token = pin ? appliance::open_ceremony_token(config.hsm, *pin)
                    : base::Result<std::unique_ptr<hsm::CeremonyToken>>(pin.error());
   if (!token) {
-    fail(context, token.error(), "The token " + config.hsm.token_label + " cannot be opened");
+    fail(context, token.error(), "The token " + token_name(config.hsm) + " cannot be opened");
     return std::nullopt;
   }
   return Opened{std::move(config), std::move(*token)};
@@ -149,7 +149,7 @@ void prepare(const Arguments& arguments, Context& context) {
   if (!opened) return;
   const auto key = wrapping_key(arguments, *opened->token);
   if (!key) return fail(context, key.error(), key_place(arguments));
-  const auto backup = appliance::prepare_backup(*opened->token, *key, opened->config.hsm.token_label,
+  const auto backup = appliance::prepare_backup(*opened->token, *key, token_name(opened->config.hsm),
                                                 base::SystemClock().now());
   if (!backup) return fail(context, backup.error(), "Nothing was backed up");
   const auto written = write_new_file(arguments.out, base::view(appliance::encode(*backup, *key)), 0600);

@@ -3,7 +3,9 @@
 import os
 import pathlib
 import random
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -25,7 +27,7 @@ PRODUCTION = {"dev.allow_weak_policy": False, "quotas.per_second": 1000, "quotas
 SETTINGS = {"policy.guess.delay_from": 11, "hsm.deadline": "1s"}
 CLIENT = pathlib.Path("/usr/lib/x86_64-linux-gnu/pkcs11/p11-kit-client.so")
 BACK_S = 10
-KEY_HANDLE_INVALID, PIN_INCORRECT = 0x60, 0xA0
+DEVICE_ERROR, KEY_HANDLE_INVALID, PIN_INCORRECT = 0x30, 0x60, 0xA0
 
 
 def refused(appliance):
@@ -156,6 +158,66 @@ def test_an_anchor_that_never_returns_is_told_from_a_store_that_is_away(faulty, 
     desk.balance()
 
 
+def test_where_macs_fail_and_random_works_it_is_not_ready_until_macs_work(faulty, desk):
+    appliance, faults = faulty
+    faults.arm("C_Sign", FAIL, DEVICE_ERROR, times=0)
+    assert desk.wrong().code == "hsm-unavailable"
+    asked = faults.calls("C_Sign")  # with C_SignInit: the housekeeping makes both once in each round
+    while faults.calls("C_Sign") < asked + 6:
+        assert readiness(appliance)[0] == 503
+    faults.clear()
+    desk.back()
+    assert desk.wrong()["attempts_remaining"] == 8
+    desk.balance()
+
+
+@pytest.fixture
+def watched(town):
+    """(desk, faults, supervisor): an appliance that tells its supervisor each 0.2 s that it moves."""
+    appliance = Appliance(SETTINGS)
+    supervisor = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    faults = Control(appliance.root / "faults", BIN.parent / "fault")
+    try:
+        supervisor.bind(str(appliance.root / "notify"))
+        appliance.set("hsm.module", faults.module)
+        appliance.environment = faults.environment() | {"NOTIFY_SOCKET": str(appliance.root / "notify"), "WATCHDOG_USEC": "400000"}
+        appliance.start()
+        yield Desk(appliance, town), faults, supervisor
+    finally:
+        faults.clear()
+        supervisor.close()
+        appliance.discard()
+
+
+def one_worker_and_the_login(desk, faults):
+    faults.arm("C_Sign", HANG)
+    desk.wrong()
+    eventually(lambda: faults.block.hanging == 1, what="a call that hangs")
+    faults.kill_sessions()
+    eventually(lambda: "hsm-down" in desk.appliance.log_text(), what="a login that cannot be made anew")
+
+
+def the_anchor(desk, faults):
+    faults.arm("C_SetAttributeValue", HANG, times=0)
+    assert desk.wrong().code == "hsm-unavailable"
+
+
+@pytest.mark.parametrize("hang", [one_worker_and_the_login, the_anchor])
+def test_a_hang_of_a_part_that_holds_everything_ends_the_supervisors_patience(watched, hang):
+    desk, faults, supervisor = watched
+    hang(desk, faults)
+    supervisor.settimeout(2 * SLOW)
+    with pytest.raises(TimeoutError):
+        for _ in range(300):  # five beats a second: it takes a few seconds for a hang
+            supervisor.recv(4096)
+    assert desk.wrong().code == "hsm-unavailable"
+    faults.clear()
+    supervisor.settimeout(60 * SLOW)
+    assert b"WATCHDOG=1" in supervisor.recv(4096)
+    desk.back()
+    desk.balance()
+
+
 @pytest.mark.parametrize("outage", [DEVICE_REMOVED, TOKEN_ABSENT])
 def test_while_the_device_is_away_it_is_not_asked_and_each_change_is_one_entry(faulty, desk, outage):
     appliance, faults = faulty
@@ -214,6 +276,25 @@ def test_a_pin_that_would_lock_the_token_is_not_tried_and_a_refused_one_not_agai
             appliance.discard()
 
 
+def test_a_pin_that_was_refused_while_it_ran_is_not_tried_by_the_next_start():
+    appliance = Appliance()
+    try:
+        faults = Control(appliance.root / "faults", BIN.parent / "fault")
+        appliance.set("hsm.module", faults.module)
+        appliance.environment = faults.environment()
+        appliance.start()
+        faults.arm("C_Login", FAIL, PIN_INCORRECT, times=0)
+        faults.kill_sessions()
+        eventually(lambda: "hsm-pin-refused" in appliance.log_text(), what="the housekeeping's call")
+        appliance.stop()
+        tries = faults.calls("C_Login")
+        assert (appliance.directory / "store" / "token-pin-refused").exists()
+        assert "is not tried again" in stays_sealed(appliance)
+        assert faults.calls("C_Login") == tries
+    finally:
+        appliance.discard()
+
+
 class RemoteModule:
     """SoftHSM2 in a process of its own, behind p11-kit's server, which forks one for each connection."""
 
@@ -267,6 +348,41 @@ def test_softhsm_is_refused_in_production_unless_that_is_said():
         code, said = refused(appliance)
         assert code != 0 and "for development and tests" in said and "hsm.allow_test_module" in said, said
         appliance.set("hsm.allow_test_module", True)
+        appliance.start()
+        appliance.stop()
+    finally:
+        appliance.discard()
+
+
+def test_a_module_that_is_not_roots_is_refused_in_production_and_said_in_development():
+    appliance = Appliance()
+    try:
+        folder = appliance.root / "module"
+        folder.mkdir(mode=0o755)
+        module = shutil.copy(Control(appliance.root / "faults", BIN.parent / "fault").module, folder)
+        if os.geteuid() == 0:
+            os.chown(module, 65534, 65534)
+        appliance.set("hsm.module", module)
+        appliance.start()
+        assert "hsm-module-not-roots" in appliance.log_text()
+        found = appliance.ask("diagnose", check=False)[1]["findings"]
+        assert any("is not root's" in one["what"] and one["level"] == "warning" for one in found)
+        appliance.stop()
+        for name, value in PRODUCTION.items():
+            appliance.set(name, value)
+        code, said = refused(appliance)
+        assert code == 2 and "chown root" in said, said
+    finally:
+        appliance.discard()
+
+
+def test_a_serial_number_alone_names_the_token():
+    appliance = Appliance()
+    try:
+        text = appliance.configuration.read_text()
+        serial = appliance.ask("hsm", "check")[1]["serial"]
+        appliance.configuration.write_text(text.replace('token_label = "sigillo-dev"', f'token_serial = "{serial}"'))
+        assert "token_label" not in appliance.configuration.read_text()
         appliance.start()
         appliance.stop()
     finally:

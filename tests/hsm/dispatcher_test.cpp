@@ -104,6 +104,7 @@ TEST_F(DispatcherTest, ACallThatHangsEndsAtItsDeadlineAndItsLateAnswerIsLost) {
   token_.heal();
   const auto next = once_a_worker_is_back(dispatcher, mac_);
   ASSERT_TRUE(next);
+  dispatcher.set_healthy(true);
   EXPECT_TRUE(dispatcher.healthy());
 }
 
@@ -114,6 +115,7 @@ TEST_F(DispatcherTest, WithEveryWorkerLostInTheModuleCallsFailAtOnceAndHopsGoOn)
   EXPECT_TRUE(first.get().error().is(Errc::deadline));
   EXPECT_FALSE(dispatcher.healthy());
   EXPECT_TRUE(sync_wait(dispatcher.random(8))) << "one worker is left";
+  dispatcher.set_healthy(true);
   EXPECT_TRUE(dispatcher.healthy());
   auto second = launch(dispatcher.hmac(mac_, message("x")));
   EXPECT_TRUE(second.get().error().is(Errc::deadline));
@@ -125,6 +127,8 @@ TEST_F(DispatcherTest, WithEveryWorkerLostInTheModuleCallsFailAtOnceAndHopsGoOn)
     sync_wait(dispatcher.hop());  // who has a charge to settle goes on
   }
   EXPECT_EQ(token_.count(Call::random), 1U);
+  dispatcher.set_healthy(true);
+  EXPECT_FALSE(dispatcher.healthy()) << "with all workers in the module nobody can know it";
   token_.heal();
   EXPECT_TRUE(once_a_worker_is_back(dispatcher, mac_));
   EXPECT_TRUE(dispatcher.healthy());
@@ -255,7 +259,23 @@ TEST_F(DispatcherTest, ARequestThatIsWrongInItselfIsNoIllness) {
   token_.fail(Call::hmac, 1, Errc::unavailable);
   EXPECT_FALSE(sync_wait(dispatcher.hmac(mac_, message("x"))));
   EXPECT_FALSE(dispatcher.healthy());
+}
+
+TEST_F(DispatcherTest, AKeyThatWasThereAndIsGoneIsAnIllness) {
+  Dispatcher dispatcher(token_, {});
+  ASSERT_TRUE(token_.destroy_key({"sigillo.mac"}));
+  EXPECT_TRUE(sync_wait(dispatcher.hmac(mac_, message("x"))).error().is(Errc::no_such_key));
+  EXPECT_FALSE(dispatcher.healthy());
+}
+
+TEST_F(DispatcherTest, ACallThatSucceedsSaysNothingOfTheOneThatFailed) {
+  Dispatcher dispatcher(token_, {});
+  token_.fail(Call::hmac, 1, Errc::unavailable);
+  EXPECT_FALSE(sync_wait(dispatcher.hmac(mac_, message("x"))));
+  EXPECT_TRUE(sync_wait(dispatcher.random(8)));
   EXPECT_TRUE(sync_wait(dispatcher.hmac(mac_, message("x"))));
+  EXPECT_FALSE(dispatcher.healthy());
+  dispatcher.set_healthy(true);
   EXPECT_TRUE(dispatcher.healthy());
 }
 

@@ -1,80 +1,14 @@
-// What the Connection does when session, login, device or module fail, on SoftHSM2 behind the fault module.
-// Each test opens the token anew; PIN lock-out is told by flags, for SoftHSM2 never locks.
+// What the Connection does when session, login, device or module fail.
 #include <atomic>
+#include <regex>
 #include <thread>
 
-#include <fault/control.hpp>
+#include <base/log.hpp>
 
-#include "contract.hpp"
+#include "recovery.hpp"
 
 namespace sigillo::hsm {
 namespace {
-
-using fault::Action;
-using test::expect_errc;
-using test::fresh_label;
-
-fault::Control& control() {
-  static const auto made = [] {
-    auto control = std::make_unique<fault::Control>((testing::softhsm_directory() / "faults").string());
-    ::setenv(fault::kControlVariable, control->path().c_str(), 1);
-    return control;
-  }();
-  return *made;
-}
-
-TokenOptions options() {
-  TokenOptions out = testing::softhsm_options();
-  out.module = SIGILLO_FAULT_MODULE;
-  out.session_wait = {300};
-  return out;
-}
-
-class Recovery : public ::testing::Test {
- protected:
-  void SetUp() override {
-    control().clear();
-    open();
-  }
-  void TearDown() override {
-    control().clear();
-    token_.reset();
-  }
-  void open() {
-    auto opened = Pkcs11Token::open(options(), testing::user_pin());
-    ASSERT_TRUE(opened) << opened.error().detail() << " raw " << opened.error().raw();
-    token_ = std::move(*opened);
-    key_id_ = KeyId{fresh_label() + "-" + std::to_string(::testing::UnitTest::GetInstance()->random_seed())};
-    key_ = *token_->generate_key(key_id_, KeyType::hmac_sha256);
-    answer_ = *token_->hmac(key_, base::view("x"));
-  }
-  // The event awaited is a call that succeeds; the watcher tries at least each 5 s.
-  bool comes_back() {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    while (std::chrono::steady_clock::now() < until) {
-      const auto again = token_->hmac(key_, base::view("x"));
-      if (again) return *again == answer_;
-      std::this_thread::yield();
-    }
-    return false;
-  }
-  // As another user of the module would.
-  static void close_all_sessions() {
-    CK_FUNCTION_LIST* functions = nullptr;
-    const auto get = reinterpret_cast<CK_C_GetFunctionList>(
-        ::dlsym(::dlopen(SIGILLO_FAULT_MODULE, RTLD_NOW | RTLD_LOCAL), "C_GetFunctionList"));
-    ASSERT_EQ(get(&functions), CKR_OK);
-    CK_SLOT_ID slots[16];
-    CK_ULONG count = 16;
-    ASSERT_EQ(functions->C_GetSlotList(CK_TRUE, slots, &count), CKR_OK);
-    for (CK_ULONG i = 0; i < count; ++i) ASSERT_EQ(functions->C_CloseAllSessions(slots[i]), CKR_OK);
-  }
-
-  std::unique_ptr<Pkcs11Token> token_;
-  KeyId key_id_;
-  KeyRef key_;
-  base::Digest answer_{};
-};
 
 TEST_F(Recovery, AWrongPinIsTriedOnce) {
   token_.reset();
@@ -93,13 +27,31 @@ TEST_F(Recovery, APinThatWouldLockTheTokenIsNotTried) {
   }
 }
 
-TEST_F(Recovery, APinRefusedAtReLoginIsNeverTriedAgain) {
+TEST_F(Recovery, APinRefusedAtReLoginIsNeverTriedAgainAndToldToWhoRemembersIt) {
+  token_.reset();
+  int told = 0;
+  auto with = options();
+  with.pin_refused = [&told](const base::Secret& pin) {
+    told += base::constant_time_equal(pin, testing::user_pin()) ? 1 : 0;
+  };
+  open(with);
   control().arm("C_Login", Action::fail, CKR_PIN_INCORRECT);
   const auto before = control().calls("C_Login");
   close_all_sessions();
   EXPECT_FALSE(token_->hmac(key_, base::view("x")));
   for (int i = 0; i < 5; ++i) expect_errc(token_->hmac(key_, base::view("x")), Errc::credential);
   EXPECT_EQ(control().calls("C_Login"), before + 1);
+  EXPECT_EQ(told, 1);
+}
+
+TEST_F(Recovery, ALockedPinIsNotToldAsAWrongOne) {
+  token_.reset();
+  int told = 0;
+  auto with = options();
+  with.pin_refused = [&told](const base::Secret&) { ++told; };
+  control().arm("C_Login", Action::fail, CKR_PIN_LOCKED);
+  expect_errc(Pkcs11Token::open(with, testing::user_pin()), Errc::credential);
+  EXPECT_EQ(told, 0) << "it may be the right one, and good again once an operator has unlocked it";
 }
 
 TEST_F(Recovery, LostSessionsAreOpenedAgainWithinTheCall) {
@@ -171,6 +123,39 @@ TEST_F(Recovery, AModuleThatOnlyAReloadBringsBackIsReloaded) {
   EXPECT_TRUE(token_->destroy_data(*anchor));
   EXPECT_TRUE(token_->list_data(key_id_.label)->empty());
   EXPECT_TRUE(token_->find_key(key_id_));
+}
+
+TEST_F(Recovery, ADeviceThatStaysAwayIsReloadedEverMoreRarely) {
+  const auto initialized = control().calls("C_Initialize");
+  // The first try looks for the token, and again after the reload; the next two only look.
+  control().arm("C_GetSlotList", Action::hang, 0, 4, 0);
+  control().arm("C_", Action::fail, CKR_DEVICE_REMOVED, 1, 0);
+  expect_errc(token_->hmac(key_, base::view("x")), Errc::unavailable);
+  control().await_hanging();
+  EXPECT_EQ(control().calls("C_Initialize"), initialized + 1);
+  control().clear();
+  EXPECT_TRUE(comes_back());
+}
+
+TEST_F(Recovery, TheLogSaysHowOldALostSessionWasAndHowLongIdle) {
+  const auto log_of = [this](CK_RV rv) {
+    control().arm("C_Sign", Action::fail, rv);
+    ::testing::internal::CaptureStderr();
+    (void)token_->hmac(key_, base::view("x"));
+    base::log::flush();
+    return ::testing::internal::GetCapturedStderr();
+  };
+  const auto old = std::chrono::steady_clock::now() + std::chrono::milliseconds(10);
+  while (std::chrono::steady_clock::now() < old) ASSERT_TRUE(token_->hmac(key_, base::view("x")));
+  const auto anew = log_of(CKR_SESSION_HANDLE_INVALID);
+  EXPECT_TRUE(std::regex_search(
+      anew, std::regex(R"(info hsm-login-anew raw=179 session_age_ms=\d\d+ session_idle_ms=\d+)")))
+      << anew;
+  const auto down = log_of(CKR_DEVICE_REMOVED);
+  EXPECT_TRUE(std::regex_search(
+      down, std::regex(R"(hsm-down why=".+" raw=50 session_age_ms=\d+ session_idle_ms=\d+)")))
+      << down;
+  EXPECT_TRUE(comes_back());
 }
 
 TEST_F(Recovery, OneFailedCallDoesNotSwitchTheDeviceOff) {
@@ -359,16 +344,6 @@ TEST_F(Recovery, ATokenWithFewerSessionsThanItSaidIsUsedWithThose) {
   EXPECT_EQ(token_->parallelism(), 2U);
 }
 
-TEST_F(Recovery, AHangingCallLeavesTheOtherSessionsWorking) {
-  control().hang("C_Sign");
-  std::thread hung([&] { EXPECT_TRUE(token_->hmac(key_, base::view("x"))); });
-  control().await_hanging();
-  base::Bytes sample(8);
-  for (int i = 0; i < 100; ++i) EXPECT_TRUE(token_->random(sample));
-  control().clear();
-  hung.join();
-}
-
 TEST_F(Recovery, AKeyThatMayNotBeCopiedIsUsedWhereItIs) {
   control().arm("C_CopyObject", Action::fail, CKR_ACTION_PROHIBITED, 1, 0);
   const auto key = token_->generate_key({key_id_.label, 2}, KeyType::hmac_sha256);
@@ -384,28 +359,6 @@ TEST_F(Recovery, ASelfTestThatGetsAWrongAnswerFails) {
   // again.
   expect_errc(token_->hmac(key_, base::view("x")), Errc::unavailable);
   EXPECT_TRUE(token_->self_test());
-}
-
-TEST(Opening, WhatIsNotAModuleIsRefused) {
-  TokenOptions wrong = options();
-  wrong.module = "libsofthsm2.so";
-  expect_errc(Pkcs11Token::open(wrong, testing::user_pin()), Errc::module_load);
-  wrong.module = "/nonexistent.so";
-  expect_errc(Pkcs11Token::open(wrong, testing::user_pin()), Errc::module_load);
-  wrong.module = (testing::softhsm_directory() / "softhsm2.conf").string();
-  expect_errc(Pkcs11Token::open(wrong, testing::user_pin()), Errc::module_load);
-}
-
-TEST(Opening, ATokenThatIsNotThereOrDoubtfulIsRefused) {
-  TokenOptions wrong = options();
-  wrong.token_label = "another";
-  expect_errc(Pkcs11Token::open(wrong, testing::user_pin()), Errc::no_such_token);
-  wrong = options();
-  wrong.token_serial = "0000000000000000";
-  expect_errc(Pkcs11Token::open(wrong, testing::user_pin()), Errc::no_such_token);
-  expect_errc(initialise_token(testing::softhsm_module(), testing::kTokenLabel, testing::so_pin(),
-                               testing::user_pin()),
-              Errc::already_exists);
 }
 
 }  // namespace

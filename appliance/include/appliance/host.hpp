@@ -58,8 +58,9 @@ class Host final : public Service {
   const Config& config() const { return config_; }
   Standing standing() const;
   std::vector<std::string> reasons() const;  // of not being open
-  // Every call that the HSM's module is given hangs in it: nothing but a new process gets out of that. An HSM
-  // that is away is another thing: its calls come back.
+  // A call hangs in the HSM's module, and everything else behind it: every worker, the anchor, or those who
+  // would bring the device back. Nothing but a new process gets out of that. An HSM that is away is another
+  // thing: its calls come back.
   bool hangs() const;
   // The appliance is being sealed: whoever holds a Lease ends soon.
   bool closing() const;

@@ -48,9 +48,13 @@ class Dispatcher {
   // may work. It never enters the module, so it goes on where every worker is lost there.
   base::Task<std::monostate> hop();
 
-  // For health: the token is there, the last call succeeded, and not every worker waits for one that does not
-  // come back (then calls are refused at once). A full queue is overload, and no fault of the HSM's.
+  // For health: the token is there, no call failed since set_healthy(true), and not every worker waits for
+  // one that does not come back (then calls are refused at once). A full queue is overload, and no fault of
+  // the HSM's.
   bool healthy() const;
+  // By who asked for everything that calls need. A call that succeeds says nothing of the one that failed:
+  // random goes on where a MAC key is gone.
+  void set_healthy(bool healthy);
   // HSM calls begun since start, by kind; the same-work test and the bench count with it.
   std::uint64_t calls() const;
   // How its threads are taken up just now, and how long calls took in the module, by function: hmac, sign,

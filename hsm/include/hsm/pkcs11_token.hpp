@@ -4,6 +4,7 @@
 // ceremony does to a token before it has a user. Thread rule: as Token. A process opens one module once.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -16,13 +17,16 @@ namespace sigillo::hsm {
 struct TokenOptions {
   std::string module;        // absolute path of the PKCS#11 library
   std::string token_label;   // CK_TOKEN_INFO.label without its padding
-  std::string token_serial;  // empty: the label alone must name one token
+  std::string token_serial;  // either may be empty: then the other alone must name one token
   std::size_t sessions_max =
       8;  // bound of the pool; the token's own ulMaxRwSessionCount lowers it
           // 1 serialises a module that hangs under parallel calls (p11-kit 0.24's client)
   base::Duration session_wait = base::seconds(2);
   base::Duration canary = base::seconds(20);  // a call on a timer: keeps sessions, finds a device that went
   std::string init_arguments;                 // for C_Initialize, where the module wants some (NSS)
+  // Told the PIN that the token said is wrong, before it is wiped: at the opening, and whenever it is logged
+  // in anew. From any thread.
+  std::function<void(const base::Secret&)> pin_refused;
 };
 
 // What the module and the token say of themselves.
@@ -79,6 +83,7 @@ class Pkcs11Token final : public CeremonyToken {
   base::Result<void> self_test() override;
   TokenState state() const override;
   std::uint64_t logins() const override;
+  base::Duration blocked_for() const override;
   std::size_t parallelism() const override;
 
   base::Result<void> generate_open_key(const KeyId& id, KeyType type) override;
@@ -92,9 +97,9 @@ class Pkcs11Token final : public CeremonyToken {
   std::unique_ptr<Impl> impl_;
 };
 
-// Whether a token refused the PIN itself; Errc::credential also says that it would lock, and that none was
-// tried.
-bool is_wrong_pin(const base::Error& error);
+// Whether the module's file and its directory are root's: what another user owns it can write, whatever the
+// mode says. That no group and not everyone can is asked of every module. Errc::module_load.
+base::Result<bool> only_root_writes(const std::string& module);
 
 // C_InitToken and C_InitPIN on the first uninitialised slot: a new token of that label, its SO PIN and its
 // user PIN. Errc::already_exists where a token of the label is there.

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <base/bytes.hpp>
+#include <base/clock.hpp>
 #include <base/crypto.hpp>
 #include <base/result.hpp>
 #include <base/secret.hpp>
@@ -130,6 +131,9 @@ class Token {
   // How often it was logged in since it was opened, the first time and those of list_data_anew included: what
   // else makes it grow is a device, a login or sessions that get lost.
   virtual std::uint64_t logins() const { return 1; }
+  // How long a call has not come back that keeps the token from being brought back, or others from a session.
+  // Beyond every deadline nothing but a new process gets out of that. 0: none does.
+  virtual base::Duration blocked_for() const { return {}; }
   // Sessions that work in parallel at most: the bound of the pool.
   virtual std::size_t parallelism() const = 0;
 };

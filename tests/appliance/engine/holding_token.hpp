@@ -1,7 +1,8 @@
 // HoldingToken: a Token before the real one, whose n-th working call waits until it is released: the HSM that
-// hangs in the middle. Thread rule: as Token.
+// hangs in the middle. Its MACs may be wrong ones: the HSM that lies. Thread rule: as Token.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 
@@ -25,13 +26,17 @@ class HoldingToken final : public hsm::Token {
     released_.notify_all();
   }
 
+  void lie(bool lies) { lies_ = lies; }
+
   base::Result<void> random(std::span<base::Byte> out) override {
     pass();
     return behind_.random(out);
   }
   base::Result<base::Digest> hmac(hsm::KeyRef key, base::ByteView message) override {
     pass();
-    return behind_.hmac(key, message);
+    auto mac = behind_.hmac(key, message);
+    if (mac && lies_) (*mac)[0] ^= 1;
+    return mac;
   }
   base::Result<base::Bytes> sign(hsm::KeyRef key, base::ByteView digest) override {
     pass();
@@ -76,6 +81,7 @@ class HoldingToken final : public hsm::Token {
   std::mutex mutex_;
   std::condition_variable released_;
   std::uint64_t calls_ = 0, holds_at_ = 0;
+  std::atomic<bool> lies_ = false;
 };
 
 }  // namespace sigillo::appliance::testing
