@@ -7,6 +7,7 @@
 #include <provisioning/admin.hpp>
 #include <provisioning/terminal.hpp>
 
+#include "admin_client.hpp"
 #include "files.hpp"
 
 namespace sigillo::provisioning {
