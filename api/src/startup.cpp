@@ -11,6 +11,7 @@ namespace {
 
 struct PinSource {
   std::string path;
+  appliance::PinFile kind;
   const char* how;
 };
 
@@ -19,9 +20,10 @@ std::optional<PinSource> pin_source(const appliance::HsmConfig& config) {
   if (const char* const folder = std::getenv("CREDENTIALS_DIRECTORY")) {
     const std::string path = std::string(folder) + "/token-pin";
     struct stat info {};
-    if (::stat(path.c_str(), &info) == 0) return PinSource{path, "credential"};
+    if (::stat(path.c_str(), &info) == 0)
+      return PinSource{path, appliance::PinFile::credential, "credential"};
   }
-  if (!config.pin_file.empty()) return PinSource{config.pin_file, "pin-file"};
+  if (!config.pin_file.empty()) return PinSource{config.pin_file, appliance::PinFile::owners, "pin-file"};
   return std::nullopt;
 }
 
@@ -38,7 +40,7 @@ base::Result<Unsealed> unseal_alone(appliance::Host& host, const appliance::Conf
     host.note("no-token-pin");
     return Unsealed::for_person;
   }
-  const auto pin = appliance::read_pin_file(source->path);
+  const auto pin = appliance::read_pin_file(source->path, source->kind);
   if (!pin) {
     host.note("no-token-pin");
     base::log::error("token-pin-not-read", pin.error());

@@ -20,14 +20,6 @@ constexpr std::size_t kSaltBytes = 16;
 // one right PIN in 4,096 is held for the wrong one.
 constexpr unsigned kMarkValues = 4096;
 
-// Newer service managers give a credential to the unit's user by an access list, whose mask then stands where
-// the group's bits do: 0440, in a folder that nobody else can enter.
-mode_t forbidden_bits(const std::string& path) {
-  const char* const folder = std::getenv("CREDENTIALS_DIRECTORY");
-  const bool credential = folder != nullptr && path.starts_with(std::string(folder) + '/');
-  return credential ? S_IWGRP | S_IRWXO : S_IRWXG | S_IRWXO;
-}
-
 // Attack: (1) get a foot into the service's process, (2) write its own module's file, (3) wait for the next
 // start: code of one's own that has the PIN, from the first instruction on. A module that was just built is
 // its builder's, so a development appliance only says so.
@@ -94,11 +86,12 @@ void RefusedPin::forget() const {
   std::filesystem::remove(file_, ignored);
 }
 
-base::Result<base::Secret> read_pin_file(const std::string& path) {
+base::Result<base::Secret> read_pin_file(const std::string& path, PinFile kind) {
   struct stat info {};
   if (stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode))
     return base::Error(Errc::pin_file, "the token PIN's file is not there");
-  if ((info.st_mode & forbidden_bits(path)) != 0)
+  const mode_t others = kind == PinFile::credential ? S_IWGRP | S_IRWXO : S_IRWXG | S_IRWXO;
+  if ((info.st_mode & others) != 0)
     return base::Error(Errc::pin_file, "the token PIN's file can be read by others: chmod 600");
   if (info.st_size <= 0 || info.st_size > 256)
     return base::Error(Errc::pin_file, "the token PIN's file is empty or too long");

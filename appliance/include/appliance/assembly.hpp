@@ -48,8 +48,10 @@ struct KeyLabels {
 base::Result<void> create_keys(hsm::Token& token, base::Instant now = {});
 
 // Reads a token PIN from a file that only its owner can read; never from an argument or the environment,
-// which other processes can read.
-base::Result<base::Secret> read_pin_file(const std::string& path);
+// which other processes can read. A service manager may give a credential to its unit's user by an access
+// list, whose mask then stands where the group's bits do (0440), in a folder that nobody else can enter.
+enum class PinFile : std::uint8_t { owners, credential };
+base::Result<base::Secret> read_pin_file(const std::string& path, PinFile kind = PinFile::owners);
 
 // Opens the configured module and token (sets SOFTHSM2_CONF where the configuration names one), with the PIN
 // of the configured file, or with this one. Errc::credential is final: the PIN must not be tried again, for a
