@@ -271,9 +271,10 @@ TEST_F(Guesses, NobodyWaitsForTheNoticeOfALock) {
   const auto citizen = world.active(1);
   const auto index = world.index(citizen);
   world.collect_all();
+  SubjectQueue& queue = world.engine().context().queue;  // the engine itself is on its way out by then
   bool free = false, looked = false, free_then = false;
   world.store().before_commit([&] {
-    base::start(world.engine().context().queue.enter(index), [&](SubjectQueue::Turn) { free = true; });
+    base::start(queue.enter(index), [&](SubjectQueue::Turn) { free = true; });
     looked = true;
     free_then = free;
   });
