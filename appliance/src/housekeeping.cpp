@@ -8,6 +8,7 @@
 #include "checkpoints.hpp"
 #include "disk.hpp"
 #include "ops.hpp"
+#include "parts.hpp"
 #include "token_opening.hpp"
 
 namespace sigillo::appliance {
@@ -21,14 +22,6 @@ constexpr auto kDueTime = std::chrono::milliseconds(500);
 constexpr int kParts = 25;
 constexpr auto kRest = std::chrono::milliseconds(5);
 constexpr double kDiskCalm = 0.05;  // below the warning by so much, it may be given again
-
-sealed_store::Event event(const Context& context, EventKind kind) {
-  sealed_store::Event out;
-  out.time = context.now();
-  out.kind = static_cast<std::uint16_t>(kind);
-  out.channel = "appliance";
-  return out;
-}
 
 base::Task<bool> commit(const Context& context, Changes changes) {
   if (changes.puts.empty() && changes.erases.empty() && changes.events.empty()) co_return true;
@@ -125,7 +118,8 @@ void Housekeeping::watch_hsm() {
   if (healthy == hsm_was_healthy_) return;
   hsm_was_healthy_ = healthy;
   base::log::warn(healthy ? "hsm-back" : "hsm-away");
-  Changes changes{.events = {event(engine_.context(), healthy ? EventKind::hsm_back : EventKind::hsm_away)}};
+  Changes changes{
+      .events = {own_event(healthy ? EventKind::hsm_back : EventKind::hsm_away, engine_.context().now())}};
   base::sync_wait(commit(engine_.context(), std::move(changes)));
 }
 

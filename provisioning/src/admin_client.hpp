@@ -25,8 +25,8 @@ std::variant<std::unique_ptr<Reach>, appliance::ActionFailure> reach(const appli
                                                                      Wanted wanted);
 // By its label, or by its serial number where that alone is configured.
 const std::string& token_name(const appliance::HsmConfig& config);
-// From the configured file; or typed, by who knows it or by custodians, as authorisation shares.
 inline constexpr std::size_t kTypedPinMax = 40;  // a ceremony's has 32 characters; what is longer is a share
+// From the configured file; or typed, by who knows it or by custodians, as authorisation shares.
 base::Result<base::Secret> token_pin(const appliance::Config& config);
 base::Result<std::unique_ptr<hsm::Token>> open_with_pin(const appliance::Config& config);
 
