@@ -9,8 +9,8 @@ namespace {
 // Beside the workers': the store's witness, and the housekeeping that looks for another copy.
 constexpr std::size_t kOwnSessions = 2;
 // Workers beyond the calls at once: while one is on its way back, another's call takes its place in the
-// device.
-constexpr std::size_t kOnTheWay = 2;
+// device. A second one would be woken for nothing: the witness has the session that it would need.
+constexpr std::size_t kOnTheWay = 1;
 
 constexpr auto kProfiles = std::to_array<ModuleProfile>({
     {.name = "network",

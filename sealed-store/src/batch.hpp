@@ -59,7 +59,7 @@ struct WriteQueries {
   static base::Result<WriteQueries> prepare(Database& db);
   RowQueries rows;
   Statement head, append, insert, replace, erase, log_buckets;
-  Statement put_guard, erase_guard, put_bucket, put_queue, erase_queue, trim_buckets;
+  Statement put_guard, erase_guard, put_bucket, put_queue, erase_queue, first_logged, trim_buckets;
   Statement entry_hash, put_base, first_entry, trim_ledger;
 };
 

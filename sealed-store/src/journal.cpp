@@ -9,10 +9,12 @@
 namespace sigillo::sealed_store {
 namespace {
 
-// Blocks and buckets that one fold slice looks at and writes: about a ms of the writer's time.
-constexpr std::size_t kSeenMax = 1024;
-constexpr std::size_t kWrittenMax = 128;
+// Blocks and buckets that one fold slice looks at and writes: a fraction of a ms of the writer's time, for a
+// slice is in the way of every answer, and a fold is hundreds of them in a row.
+constexpr std::size_t kSeenMax = 256;
+constexpr std::size_t kWrittenMax = 32;
 constexpr std::uint64_t kPruneMax = 2048;  // rows of the ledger in one slice
+constexpr std::uint64_t kTrimMax = 1024;   // the log of buckets, in entries of the ledger
 
 }  // namespace
 
@@ -180,12 +182,13 @@ void Journal::checkpoint() {
 }
 
 bool Journal::fold_due() const {
-  return fold_from_ || prune_needs_fold() ||
+  return fold_from_ || trim_due() || prune_needs_fold() ||
          state_.head.seq >= state_.replay_from + std::max<std::uint32_t>(options_.fold_every, 1);
 }
 
 base::Result<void> Journal::fold_slice() {
   SIGILLO_CHECK(ready());
+  if (!fold_from_ && trim_due()) return trim_slice();
   const auto fold = [&]() -> base::Result<void> {
     SIGILLO_TRY(auto transaction, Transaction::begin(connection_->db));
     SIGILLO_CHECK(check_head());
@@ -200,6 +203,32 @@ base::Result<void> Journal::fold_slice() {
     distrust();
   }
   return folded;
+}
+
+// The oldest first: what is left of a bucket's log then ends with its newest state, which is the one that was
+// folded, so that a start in between reads the same.
+base::Result<void> Journal::trim_slice() {
+  const auto trim = [&]() -> base::Result<std::uint64_t> {
+    SIGILLO_TRY(auto transaction, Transaction::begin(connection_->db));
+    SIGILLO_CHECK(check_head());
+    std::uint64_t upto = state_.replay_from;
+    {
+      auto cursor = connection_->queries.first_logged();
+      SIGILLO_TRY(const bool found, cursor.next());
+      if (!found || static_cast<std::uint64_t>(cursor.integer(0)) >= upto) return upto;
+      upto = std::min(upto, static_cast<std::uint64_t>(cursor.integer(0)) + kTrimMax);
+    }
+    SIGILLO_CHECK(connection_->queries.trim_buckets.run(static_cast<std::int64_t>(upto)));
+    SIGILLO_CHECK(transaction.commit());
+    return upto;
+  };
+  const auto upto = trim();
+  if (!upto) {
+    distrust();
+    return upto.error();
+  }
+  trimmed_ = *upto;
+  return base::ok();
 }
 
 bool Journal::prune_needs_fold() const {
@@ -304,7 +333,6 @@ base::Result<void> Journal::stage_fold(Batch& batch) {
   if (last) {
     staged.replay_from = *fold_from_;
     fold_from_.reset();
-    SIGILLO_CHECK(queries.trim_buckets.run(static_cast<std::int64_t>(*staged.replay_from)));
   }
   Event event;
   event.time = batch.last_time();

@@ -45,8 +45,9 @@ class Journal {
   std::vector<Refund> take_recovered() { return std::exchange(recovered_, {}); }
 
  private:
-  // 8 MiB: one checkpoint serves many commits, and holds up those that wait for it for some milliseconds.
-  static constexpr std::size_t kCheckpointPages = 2000;
+  // 4 MiB: one checkpoint serves many commits, and holds up those that wait for it for two or three
+  // milliseconds, where a fold has written at random; twice as many pages hold them up for ten.
+  static constexpr std::size_t kCheckpointPages = 1000;
   struct Connection {
     Database db;
     WriteQueries queries;
@@ -60,6 +61,9 @@ class Journal {
   void apply(Staged& staged);
   void recover(std::vector<Refund> more);
   void distrust() { connection_.reset(); }
+  // The log of buckets reaches further back than a replay does.
+  bool trim_due() const { return trimmed_ < state_.replay_from; }
+  base::Result<void> trim_slice();
   base::Result<void> stage_fold(Batch& batch);
   base::Result<bool> fold_block(Batch& batch, std::uint16_t id, Lanes& total);  // whether it was written
   base::Result<bool> fold_queues(Batch& batch, std::size_t most);
@@ -82,7 +86,8 @@ class Journal {
   std::optional<std::uint64_t> fold_from_;
   std::uint32_t fold_at_ = 0;  // blocks and buckets first, then the queues' parts
   FreshQueues::Part fold_part_ = 0;
-  std::uint64_t pruned_ = 0;  // rows up to here are known to be gone
+  std::uint64_t pruned_ = 0;   // rows of the ledger up to here are known to be gone
+  std::uint64_t trimmed_ = 0;  // and of the log of buckets those before this
 };
 
 }  // namespace sigillo::sealed_store

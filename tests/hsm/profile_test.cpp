@@ -25,9 +25,9 @@ TEST(Profiles, TheirNamesAreSortedAndEachIsFound) {
 TEST(Profiles, ANetworkHsmGetsAsManyWorkersAsItHasSessionsToGive) {
   const auto& network = *find_profile("network");
   EXPECT_EQ(options_of(network, 32).sessions_max, 34U) << "the store's and the housekeeping's beside them";
-  EXPECT_EQ(workers_of(network, 32, 34), 34U) << "two of them are on their way while the others call";
-  EXPECT_EQ(workers_of(network, 8, 10), 10U);
-  EXPECT_EQ(workers_of(network, 32, 10), 10U) << "the token's own bound, and those on their way";
+  EXPECT_EQ(workers_of(network, 32, 34), 33U) << "one of them is on its way while the others call";
+  EXPECT_EQ(workers_of(network, 8, 10), 9U);
+  EXPECT_EQ(workers_of(network, 32, 10), 9U) << "the token's own bound, and the one on its way";
   EXPECT_EQ(workers_of(network, 2, 10), 2U);
   EXPECT_EQ(workers_of(network, 0, 1), 1U);
 }

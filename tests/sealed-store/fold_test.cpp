@@ -1,4 +1,5 @@
 // Start-up: what is in memory before a stop is in memory after it, whatever was folded when.
+#include <algorithm>
 #include <map>
 #include <random>
 
@@ -79,6 +80,49 @@ TEST(Fold, folds_are_written_and_the_replay_begins_after_them) {
   }
   ASSERT_GE(starts.size(), 3u);
   EXPECT_GT(starts.back(), 30u);
+}
+
+// How much is left of the log of buckets.
+std::int64_t logged(const std::string& path) {
+  auto db = Database::open(path, keys().page_key, Database::Access::read);
+  EXPECT_OK(db);
+  auto query = db->prepare("SELECT count(*) FROM bucket_log");
+  EXPECT_OK(query);
+  auto cursor = (*query)();
+  EXPECT_TRUE(*cursor.next());
+  return cursor.integer(0);
+}
+
+TEST(Fold, what_it_needs_no_more_goes_in_slices_and_every_state_in_between_opens) {
+  TempFolder folder;
+  FakeWitness witness;
+  auto with = options(folder / "store.db");
+  with.fold_every = 2'600;  // more than two slices
+  auto opened = create_and_open(with, witness);
+  ASSERT_OK(opened);
+  auto store = std::move(*opened);
+  constexpr std::uint32_t kSubjects = 10;  // each again and again: an old state of each is in the log
+  std::map<std::uint32_t, std::string> records;
+  std::uint32_t changes = 0;
+  const auto change = [&] {
+    const auto n = changes++ % kSubjects;
+    records[n] = std::to_string(changes);
+    ASSERT_OK(put(*store, n, records[n]));
+  };
+  while (store->head().seq < with.fold_every) change();
+  std::vector<std::int64_t> left;
+  for (int i = 0; i < 12; ++i) {
+    change();
+    store.reset();
+    left.push_back(logged(with.path));
+    auto reopened = SqlCipherStore::open(with, keys(), witness);
+    ASSERT_OK(reopened);
+    store = std::move(*reopened);
+    for (const auto& [n, record] : records) EXPECT_EQ(read(*store, n), record) << n;
+  }
+  EXPECT_GT(left.front(), 2'500);
+  EXPECT_TRUE(std::ranges::any_of(left, [](auto rows) { return rows > 100 && rows < 2'000; })) << "at once";
+  EXPECT_LT(left.back(), 20);
 }
 
 TEST(Opening, a_file_of_a_newer_schema_is_refused_untouched) {

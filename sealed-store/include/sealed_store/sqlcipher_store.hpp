@@ -21,7 +21,9 @@ struct StoreOptions {
   std::uint32_t node = 1;
   WitnessMode mode = WitnessMode::strict;
   base::Duration interval = base::seconds(1);  // for WitnessMode::interval
-  std::uint32_t fold_every = 50'000;           // ledger entries between two folds of the guard table
+  // Ledger entries between two folds of the guard table, which a start replays. A fold writes most of the
+  // table where guesses are spread over all subjects, whatever came since the last.
+  std::uint32_t fold_every = 200'000;
   // All buckets and lists are looked through from the start on, and again after so long; without it a bucket
   // is checked at its first use, and a list when it is asked for.
   std::optional<base::Duration> look_through;
