@@ -179,11 +179,12 @@ class Dispatcher::Impl {
   void enqueue(Call call, base::Resume<T> resume) {
     const auto deadline = steady_clock::now() + std::chrono::milliseconds(options_.deadline.ms);
     auto job = std::make_shared<CallJob<T, Call>>(deadline, std::move(call), resume);
+    bool possible = false;
     {
       const std::lock_guard lock(mutex_);
       // 1. the module hangs in every worker; 2. each new call would wait for its whole deadline, to learn
       // what is known already. So it fails at once, until a worker has come back.
-      const bool possible = workers_left_ > 0 && !all_stuck();
+      possible = workers_left_ > 0 && !all_stuck();
       if (queue_.size() < options_.queue_max && possible) {
         while (!waiting_.empty() && !waiting_.front()->pending()) waiting_.pop_front();
         waiting_.push_back(job);
@@ -194,7 +195,8 @@ class Dispatcher::Impl {
       queued_.notify_one();
       return;
     }
-    resume(base::Error(Errc::unavailable, "the HSM's queue is full"));
+    resume(possible ? base::Error(QueueErrc::full, "the HSM's queue is full")
+                    : base::Error(Errc::unavailable, "the module comes back from no call"));
   }
 
   void work() {

@@ -24,12 +24,13 @@ struct DispatcherOptions {
   std::size_t workers = 1;  // one for a module that scales negatively (SoftHSM2), sessions for a network HSM
   std::size_t deciders = base::half_of_the_cores();  // with one worker, one keeps the order of the calls
   base::Duration deadline = base::seconds(5);
-  std::size_t queue_max = 10'000;  // beyond it a call is refused at once with Errc::unavailable: overload
+  std::size_t queue_max = 10'000;  // beyond it a call is refused at once with QueueErrc::full
 };
 
-// What no token says.
+// What no token says: there is too much to do, and the module does not hang.
 enum class QueueErrc : std::uint16_t {
-  overdue = 250,  // not through the queues by its deadline, and the module does not hang: there is much to do
+  overdue = 250,  // not through the queues by its deadline
+  full,
 };
 
 class Dispatcher {

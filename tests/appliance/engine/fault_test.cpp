@@ -26,6 +26,7 @@ bool gave(const Outcome& outcome) {
 
 TEST(Outages, WhatWaitedTooLongForTheHsmIsAnOverloadAndNoAbsence) {
   EXPECT_EQ(outage_of(base::Error(hsm::QueueErrc::overdue, "")), Outage::overloaded);
+  EXPECT_EQ(outage_of(base::Error(hsm::QueueErrc::full, "")), Outage::overloaded);
   EXPECT_EQ(outage_of(base::Error(hsm::Errc::deadline, "")), Outage::hsm_unavailable);
 }
 
