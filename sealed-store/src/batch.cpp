@@ -27,7 +27,7 @@ base::Result<WriteQueries> WriteQueries::prepare(Database& db) {
   SIGILLO_TRY(out.put_queue, db.prepare("INSERT OR REPLACE INTO queue_part VALUES(?,?)"));
   SIGILLO_TRY(out.erase_queue, db.prepare("DELETE FROM queue_part WHERE part=?"));
   SIGILLO_TRY(out.first_logged, db.prepare("SELECT seq FROM bucket_log ORDER BY seq LIMIT 1"));
-  SIGILLO_TRY(out.trim_buckets, db.prepare("DELETE FROM bucket_log WHERE seq<?"));
+  SIGILLO_TRY(out.trim_buckets, db.prepare("DELETE FROM bucket_log WHERE seq<=?"));
   SIGILLO_TRY(out.entry_hash, db.prepare("SELECT hash FROM ledger WHERE seq=?"));
   SIGILLO_TRY(out.put_base, db.prepare("INSERT OR REPLACE INTO ledger_base VALUES(1,?,?,?)"));
   SIGILLO_TRY(out.first_entry, db.prepare("SELECT seq FROM ledger ORDER BY seq LIMIT 1"));

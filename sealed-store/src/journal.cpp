@@ -208,27 +208,33 @@ base::Result<void> Journal::fold_slice() {
 // The oldest first: what is left of a bucket's log then ends with its newest state, which is the one that was
 // folded, so that a start in between reads the same.
 base::Result<void> Journal::trim_slice() {
-  const auto trim = [&]() -> base::Result<std::uint64_t> {
+  auto& queries = connection_->queries;
+  SIGILLO_TRY(trimmed_,
+              drop_oldest(queries.first_logged, queries.trim_buckets, state_.replay_from - 1, kTrimMax));
+  return base::ok();
+}
+
+// Of a table by seq what stands at or before `last`, a slice of it: how far it is gone now.
+base::Result<std::uint64_t> Journal::drop_oldest(Statement& first, Statement& trim, std::uint64_t last,
+                                                 std::uint64_t most) {
+  const auto drop = [&]() -> base::Result<std::uint64_t> {
     SIGILLO_TRY(auto transaction, Transaction::begin(connection_->db));
     SIGILLO_CHECK(check_head());
-    std::uint64_t upto = state_.replay_from;
+    std::uint64_t upto = last;
     {
-      auto cursor = connection_->queries.first_logged();
+      auto cursor = first();
       SIGILLO_TRY(const bool found, cursor.next());
-      if (!found || static_cast<std::uint64_t>(cursor.integer(0)) >= upto) return upto;
-      upto = std::min(upto, static_cast<std::uint64_t>(cursor.integer(0)) + kTrimMax);
+      const auto oldest = found ? static_cast<std::uint64_t>(cursor.integer(0)) : last + 1;
+      if (oldest > last) return last;
+      upto = std::min(last, oldest + most - 1);
     }
-    SIGILLO_CHECK(connection_->queries.trim_buckets.run(static_cast<std::int64_t>(upto)));
+    SIGILLO_CHECK(trim.run(static_cast<std::int64_t>(upto)));
     SIGILLO_CHECK(transaction.commit());
     return upto;
   };
-  const auto upto = trim();
-  if (!upto) {
-    distrust();
-    return upto.error();
-  }
-  trimmed_ = *upto;
-  return base::ok();
+  auto dropped = drop();
+  if (!dropped) distrust();
+  return dropped;
 }
 
 bool Journal::prune_needs_fold() const {
@@ -241,27 +247,8 @@ bool Journal::prune_due(std::uint64_t witnessed) const {
 
 base::Result<void> Journal::prune_slice() {
   SIGILLO_CHECK(ready());
-  const auto prune = [&]() -> base::Result<std::uint64_t> {
-    SIGILLO_TRY(auto transaction, Transaction::begin(connection_->db));
-    SIGILLO_CHECK(check_head());
-    auto& queries = connection_->queries;
-    std::uint64_t upto = state_.base.seq;
-    {
-      auto cursor = queries.first_entry();
-      SIGILLO_TRY(const bool found, cursor.next());
-      if (!found) return base::Error(Errc::stale, "the ledger is empty");
-      upto = std::min(upto, static_cast<std::uint64_t>(cursor.integer(0)) + kPruneMax - 1);
-    }
-    SIGILLO_CHECK(queries.trim_ledger.run(static_cast<std::int64_t>(upto)));
-    SIGILLO_CHECK(transaction.commit());
-    return upto;
-  };
-  const auto upto = prune();
-  if (!upto) {
-    distrust();
-    return upto.error();
-  }
-  pruned_ = *upto;
+  auto& queries = connection_->queries;
+  SIGILLO_TRY(pruned_, drop_oldest(queries.first_entry, queries.trim_ledger, state_.base.seq, kPruneMax));
   return base::ok();
 }
 

@@ -25,7 +25,7 @@ class Journal {
   base::Result<void> probe();
 
   // Folding goes through the dirty blocks and buckets in slices, each a short commit with a fold entry of its
-  // own.
+  // own, and then takes away what the log of buckets holds from before, in slices too.
   bool fold_due() const;
   base::Result<void> fold_slice();
 
@@ -62,8 +62,10 @@ class Journal {
   void recover(std::vector<Refund> more);
   void distrust() { connection_.reset(); }
   // The log of buckets reaches further back than a replay does.
-  bool trim_due() const { return trimmed_ < state_.replay_from; }
+  bool trim_due() const { return trimmed_ + 1 < state_.replay_from; }
   base::Result<void> trim_slice();
+  base::Result<std::uint64_t> drop_oldest(Statement& first, Statement& trim, std::uint64_t last,
+                                          std::uint64_t most);
   base::Result<void> stage_fold(Batch& batch);
   base::Result<bool> fold_block(Batch& batch, std::uint16_t id, Lanes& total);  // whether it was written
   base::Result<bool> fold_queues(Batch& batch, std::size_t most);
@@ -87,7 +89,7 @@ class Journal {
   std::uint32_t fold_at_ = 0;  // blocks and buckets first, then the queues' parts
   FreshQueues::Part fold_part_ = 0;
   std::uint64_t pruned_ = 0;   // rows of the ledger up to here are known to be gone
-  std::uint64_t trimmed_ = 0;  // and of the log of buckets those before this
+  std::uint64_t trimmed_ = 0;  // and of the log of buckets
 };
 
 }  // namespace sigillo::sealed_store
