@@ -141,6 +141,13 @@ def turn_rows(all_):
                        f"{max(found):.2f}"]
 
 
+def window_rows(results):
+    """How far the windows lie apart of which the table of loads has the middle one."""
+    for name, figure in sorted(results.get("latency", {}).items()):
+        if isinstance(figure, dict) and "p99s_us" in figure:
+            yield [name, *(f"{p99 / 1e3:.2f}" for p99 in (figure["p99s_us"][0], figure["p99_us"], figure["p99s_us"][-1]))]
+
+
 def sizes(all_):
     """Every size that was measured with any number of subjects; the run of its own size has the last word."""
     found = {}
@@ -184,6 +191,8 @@ def text(results, all_):
         out.append(table(["in turn", "subjects", "rounds", "per second", "the other's", "lowest ratio", "median", "highest"], turns))
     out.append(table(["load", "figure", "connections", "per second", "p50 ms", "p99 ms", "p99.9 ms", "server CPU us",
                       "generator CPU us"], load_rows(results)))
+    if windows := list(window_rows(results)):
+        out.append(table(["open loop, p99 ms of the windows", "lowest", "median", "highest"], windows))
     known = sizes(all_)
     if known:
         out.append(table(["subjects", "start, s", "memory after it, MiB", "at work, MiB", "at most, MiB", "buckets checked, s",
