@@ -77,11 +77,11 @@ const CodeWords& words(Code code) {
                  "The contact centre may add a missing contact, never replace one.")
     SIGILLO_CODE(overloaded, 503, "overloaded", "Too much at once", "Nothing was done. Come again.")
     SIGILLO_CODE(hsm_unavailable, 503, "hsm-unavailable", "The HSM is away",
-                 "Nothing was charged. Come again.")
+                 "Nothing was charged. Come again with the same Idempotency-Key.")
     SIGILLO_CODE(store_unavailable, 503, "store-unavailable", "The store is away",
-                 "Nothing was decided. Come again.")
+                 "It may have been done. Come again with the same Idempotency-Key.")
     SIGILLO_CODE(audit_unavailable, 503, "audit-unavailable", "The ledger cannot be written",
-                 "Nothing was decided. Come again.")
+                 "It may have been done. Come again with the same Idempotency-Key.")
     SIGILLO_CODE(sealed, 503, "sealed", "The appliance is sealed", "Security officers have to unseal it.")
 #undef SIGILLO_CODE
   }

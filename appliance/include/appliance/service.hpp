@@ -38,7 +38,8 @@ struct Call {
   Render render;
 };
 
-// Nothing was decided, charged or changed; the caller may come again. 503.
+// Nothing was told, and the caller may come again. It may have been done all the same, where the disk or the
+// anchor failed once it was written: who repeats the Idempotency-Key is told so. 503.
 enum class Outage : std::uint8_t {
   overloaded,
   hsm_unavailable,
