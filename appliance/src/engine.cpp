@@ -11,6 +11,11 @@ namespace {
 constexpr std::size_t kInFlightMax = 8'192;  // more than that waits nowhere: 503, come again
 constexpr base::Duration kClockTolerance = base::seconds(5);
 
+// The HSM's fault, not the disk's.
+bool is_of_anchor(const std::optional<base::Error>& trouble) {
+  return trouble && trouble->is(sealed_store::Errc::not_witnessed);
+}
+
 base::Task<Reply> dispatch(Session& session, const Request& request) {
   const auto to_operation = [&session](const auto& typed) { return run(session, typed); };
   co_return co_await std::visit(to_operation, request);
@@ -62,6 +67,11 @@ base::Task<Reply> Engine::execute(Call call) {
   const Presence presence(*this);
   if (!presence.admitted() || base::secret_arena_crowded()) co_return Outage::overloaded;
   if (fenced_) co_return Outage::store_unavailable;
+  // Attack: (1) let the HSM make MACs and refuse writes: a token that is full, or write-protected. (2) Ask
+  // on: each request is charged and put back, two entries of the ledger for a 503. So one asks until it is
+  // there again, the store's witness, and nobody else.
+  const bool anchored = context_.config.anchor.mode == AnchorMode::strict;
+  if (anchored && is_of_anchor(context_.store.trouble())) co_return Outage::hsm_unavailable;
   const auto held = context_.keys();  // a key is destroyed only once nobody works with a set that has it
   if (held->sealer->uses() >= kUsesStop) co_return Outage::store_unavailable;
   Session session(context_, call);
@@ -93,9 +103,8 @@ base::Task<std::optional<std::string>> Engine::checkpoint() {
 Readiness Engine::readiness() const {
   Readiness out;
   const auto trouble = context_.store.trouble();
-  const bool not_witnessed = trouble && trouble->is(sealed_store::Errc::not_witnessed);  // the HSM's fault
-  if (!context_.dispatcher.healthy() || not_witnessed) out.reasons.emplace_back("hsm-unavailable");
-  if (trouble && !not_witnessed) out.reasons.emplace_back("store-unavailable");
+  if (!context_.dispatcher.healthy() || is_of_anchor(trouble)) out.reasons.emplace_back("hsm-unavailable");
+  if (trouble && !is_of_anchor(trouble)) out.reasons.emplace_back("store-unavailable");
   if (fenced_) out.reasons.emplace_back("fenced");
   if (context_.keys()->sealer->uses() >= kUsesStop) out.reasons.emplace_back(kRecordKeyUsedUp);
   if (context_.clock.now() + kClockTolerance < context_.store.head().time)

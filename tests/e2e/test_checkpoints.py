@@ -96,12 +96,6 @@ def appliance_with(settings, tmp_path):
     return Appliance({"audit.checkpoint_interval": "1s", "audit.checkpoint_folder": str(folder)} | settings), folder
 
 
-def metric(appliance, name):
-    with urllib.request.urlopen(f"http://127.0.0.1:{appliance.monitor}/metrics", timeout=10) as answer:
-        found = re.search(rf"^{re.escape(name)} (\S+)$", answer.read().decode(), re.MULTILINE)
-    return float(found[1]) if found else 0.0
-
-
 def ready(appliance):
     with urllib.request.urlopen(f"http://127.0.0.1:{appliance.monitor}/readyz", timeout=10) as answer:
         return answer.status == 200
@@ -132,8 +126,8 @@ def test_a_server_that_fails_hangs_and_comes_back_gets_the_newest_and_holds_up_n
         before = log.requests
         happen(appliance)
         eventually(lambda: log.requests > before + 1, timeout=30, what="a second try")
-        assert metric(appliance, 'sigillo_checkpoint_pushes_total{result="failed"}') >= 1
-        assert metric(appliance, "sigillo_checkpoint_push_failing") == 1
+        assert appliance.metric('sigillo_checkpoint_pushes_total{result="failed"}') >= 1
+        assert appliance.metric("sigillo_checkpoint_push_failing") == 1
         assert ready(appliance)
         assert "checkpoint-not-pushed" in appliance.log_text()
 
@@ -149,7 +143,7 @@ def test_a_server_that_fails_hangs_and_comes_back_gets_the_newest_and_holds_up_n
         newest = eventually(lambda: [n for _, _, n in log.notes if seq_of(n) > first], timeout=60, what="the newest")
         assert seq_of(newest[-1]) >= first + 20
         # The server notes a checkpoint before it answers; the appliance knows of it when it has read the answer.
-        eventually(lambda: metric(appliance, "sigillo_checkpoint_push_failing") == 0, what="that it says so")
+        eventually(lambda: appliance.metric("sigillo_checkpoint_push_failing") == 0, what="that it says so")
         appliance.stop()
     finally:
         appliance.discard()
@@ -166,7 +160,7 @@ def test_a_server_with_another_name_or_an_unknown_ca_gets_nothing(tmp_path):
                                            "audit.checkpoint_ca": str(ca)}, folder)
             try:
                 appliance.start()
-                eventually(lambda: metric(appliance, 'sigillo_checkpoint_pushes_total{result="failed"}') >= 1, timeout=30,
+                eventually(lambda: appliance.metric('sigillo_checkpoint_pushes_total{result="failed"}') >= 1, timeout=30,
                            what="a failed push")
                 assert server.requests == 0 and not server.notes
             finally:
@@ -204,9 +198,9 @@ def test_how_full_the_disk_is_and_what_memory_grows_with_are_metrics(tmp_path):
     try:
         appliance.start()
         happen(appliance)
-        assert 0 < metric(appliance, "sigillo_store_disk_used_ratio") <= 1
-        assert metric(appliance, "sigillo_counters") == 1
-        assert metric(appliance, "sigillo_store_stale") == 0
-        assert metric(appliance, "sigillo_ledger_entries") > metric(appliance, "sigillo_ledger_base") == 0
+        assert 0 < appliance.metric("sigillo_store_disk_used_ratio") <= 1
+        assert appliance.metric("sigillo_counters") == 1
+        assert appliance.metric("sigillo_store_stale") == 0
+        assert appliance.metric("sigillo_ledger_entries") > appliance.metric("sigillo_ledger_base") == 0
     finally:
         appliance.discard()

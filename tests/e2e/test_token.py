@@ -27,7 +27,7 @@ PRODUCTION = {"dev.allow_weak_policy": False, "quotas.per_second": 1000, "quotas
 SETTINGS = {"policy.guess.delay_from": 11, "hsm.deadline": "1s"}
 CLIENT = pathlib.Path("/usr/lib/x86_64-linux-gnu/pkcs11/p11-kit-client.so")
 BACK_S = 10
-DEVICE_ERROR, KEY_HANDLE_INVALID, PIN_INCORRECT = 0x30, 0x60, 0xA0
+DEVICE_ERROR, DEVICE_MEMORY, KEY_HANDLE_INVALID, PIN_INCORRECT = 0x30, 0x31, 0x60, 0xA0
 
 
 def refused(appliance):
@@ -152,6 +152,22 @@ def test_an_anchor_that_never_returns_is_told_from_a_store_that_is_away(faulty, 
     assert time.monotonic() - begin < 5 * SLOW, "the first waited its deadline, nobody waits again"
     status, reasons = readiness(appliance)
     assert status == 503 and "hsm-unavailable" in reasons and "store-unavailable" not in reasons
+    faults.clear()
+    desk.back()
+    assert desk.wrong()["attempts_remaining"] == 8
+    desk.balance()
+
+
+def test_while_the_anchor_fails_and_macs_work_nothing_is_written_for_those_who_ask(faulty, desk):
+    appliance, faults = faulty
+    faults.arm("C_SetAttributeValue", FAIL, DEVICE_MEMORY, times=0)
+    assert desk.wrong().code == "hsm-unavailable"
+    eventually(lambda: "hsm-unavailable" in readiness(appliance)[1], what="not ready")
+    written = appliance.metric("sigillo_ledger_entries")
+    for _ in range(50):
+        assert desk.wrong().code == "hsm-unavailable"
+        assert desk.right().code == "hsm-unavailable"
+    assert appliance.metric("sigillo_ledger_entries") - written < 5
     faults.clear()
     desk.back()
     assert desk.wrong()["attempts_remaining"] == 8

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import urllib.request
 
 from jwcrypto import jwe, jwk
 
@@ -159,6 +160,12 @@ class Appliance:
             self._ended()
         self.log.close()
         shutil.rmtree(self.root, ignore_errors=True)
+
+    def metric(self, name):
+        """Of /metrics, which no ledger entry tells of; 0 where it is not there."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.monitor}/metrics", timeout=10) as answer:
+            found = re.search(rf"^{re.escape(name)} (\S+)$", answer.read().decode(), re.MULTILINE)
+        return float(found[1]) if found else 0.0
 
     def log_text(self):
         """Its log, and first of all whether it died by itself: then every other failure is only that one again."""
