@@ -173,7 +173,7 @@ base::Result<void> erase_again(ActionCall& call) {
   for (const auto& [subject, reason] : call.restoration->tail().erased) {
     auto event = call.event(EventKind::erased);
     event.reference = reason;
-    const auto erased = base::sync_wait(erase(call.context(), subject, std::move(event)));
+    const auto erased = erase(call.context(), subject, std::move(event));
     if (!erased) return erased.error();
   }
   return base::ok();

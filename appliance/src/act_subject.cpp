@@ -36,7 +36,7 @@ ActionOutcome subject_erase(ActionCall& call) {
   if (!subject) return invalid("What the act is about is no codice fiscale.");
   auto event = call.event(EventKind::erased);
   event.reference = *reason;
-  const auto erased = base::sync_wait(erase(call.context(), *subject, std::move(event)));
+  const auto erased = erase(call.context(), *subject, std::move(event));
   if (!erased)
     return failed(erased.error(), "Nothing is known to be erased",
                   "Correct that, and have a new act signed: what is erased by then is erased.");

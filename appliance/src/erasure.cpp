@@ -14,8 +14,6 @@ using sealed_store::Changes;
 using sealed_store::GuardKey;
 using sealed_store::GuardValue;
 
-constexpr std::size_t kPage = 1000;  // ledger entries read at once
-
 struct Collected {
   SubjectIndex subject{};
   Changes changes;
@@ -89,15 +87,15 @@ base::Result<void> take_links(const Context& context, Collected& all) {
 // A contact's record is of all who gave it: this one's use goes, the others' stay. Each in a commit of its
 // own, under the contact's turn and no other's but the subject's: whoever has a contact's turn may wait for a
 // courier's, and nobody may wait for both in another order.
-base::Task<base::Result<std::size_t>> erase_contact_uses(const Context& context, SubjectIndex subject) {
+base::Result<std::size_t> erase_contact_uses(const Context& context, const SubjectIndex& subject) {
   const auto of_subject = [&subject](const ContactUse::Use& one) { return one.subject == subject; };
-  SIGILLO_CO_TRY(const auto queued, context.store.members(static_cast<std::uint8_t>(Queue::contact_use)));
+  SIGILLO_TRY(const auto queued, context.store.members(static_cast<std::uint8_t>(Queue::contact_use)));
   std::size_t erased = 0;
   for (const auto& hint : queued) {
-    SIGILLO_CO_TRY(const auto seen, context.load<ContactUse>(Table::contact_use, hint.key.id));
+    SIGILLO_TRY(const auto seen, context.load<ContactUse>(Table::contact_use, hint.key.id));
     if (!seen || std::ranges::none_of(seen->uses, of_subject)) continue;
-    const auto turn = co_await context.queue.enter(hint.key.id);
-    SIGILLO_CO_TRY(auto use, context.load<ContactUse>(Table::contact_use, hint.key.id));
+    const auto turn = base::sync_wait(context.queue.enter(hint.key.id));
+    SIGILLO_TRY(auto use, context.load<ContactUse>(Table::contact_use, hint.key.id));
     if (!use || std::erase_if(use->uses, of_subject) == 0) continue;
     Changes changes;
     if (use->uses.empty())
@@ -105,16 +103,13 @@ base::Task<base::Result<std::size_t>> erase_contact_uses(const Context& context,
     else
       changes.puts.push_back(
           context.put(Table::contact_use, hint.key.id, *use, Queue::contact_use, hint.due));
-    const auto committed = co_await context.store.commit(std::move(changes));
-    co_await context.dispatcher.hop();  // all the others are read next, and no head is recorded meanwhile
-    if (!committed) co_return committed.error();
+    SIGILLO_CHECK(base::sync_wait(context.store.commit(std::move(changes))));
     ++erased;
   }
-  co_return erased;
+  return erased;
 }
 
-// By the queue that holds them by subject; records of before that queue are named by an entry of what is left
-// of the ledger. A pruned entry is never needed.
+// By the queue that holds them by subject.
 base::Result<void> take_decisions(const Context& context, Collected& all) {
   std::set<Id> conversions, authorizations;
   SIGILLO_TRY(const auto held,
@@ -122,19 +117,6 @@ base::Result<void> take_decisions(const Context& context, Collected& all) {
   for (const auto& hint : held) {
     const bool conversion = hint.key.table == static_cast<std::uint8_t>(Table::conversion);
     (conversion ? conversions : authorizations).insert(hint.key.id);
-  }
-  for (std::uint64_t after = 0;;) {
-    SIGILLO_TRY(const auto page, context.store.ledger(after, kPage));
-    if (page.empty()) break;
-    after = page.back().seq;
-    for (const auto& entry : page) {
-      if (entry.event.subject != all.subject) continue;
-      const auto kind = static_cast<EventKind>(entry.event.kind);
-      const bool conversion = kind == EventKind::conversion_opened || kind == EventKind::conversion_decided;
-      if (!conversion && kind != EventKind::authorized) continue;
-      if (const auto id = parse_id(entry.event.reference))
-        (conversion ? conversions : authorizations).insert(*id);
-    }
   }
   for (const auto& id : conversions) {
     SIGILLO_TRY(const bool taken, take<ConversionRecord>(context, all, Table::conversion, id));
@@ -151,39 +133,32 @@ base::Result<void> take_decisions(const Context& context, Collected& all) {
 
 // Attack: (1) guess up to the lock, (2) have the subject erased, on whatever pretext, and ask for a PIN
 // again, (3) guess on. No event here has a guard of the subject's own, so that its counters stay as they are.
-base::Task<base::Result<Erased>> erase(const Context& context, SubjectIndex index,
-                                       sealed_store::Event event) {
-  const auto turn = co_await context.queue.enter(index);
-  co_await context.dispatcher.hop();
+base::Result<Erased> erase(const Context& context, const SubjectIndex& index, sealed_store::Event event) {
+  const auto turn = base::sync_wait(context.queue.enter(index));
   Collected all;
   all.subject = index;
-  SIGILLO_CO_TRY(const auto deliveries, find_deliveries(context, index));
-  SIGILLO_CO_TRY(all.erased.contact_uses, co_await erase_contact_uses(context, index));
-  co_await context.dispatcher.hop();
-  SIGILLO_CO_CHECK(take_record(context, all));
-  SIGILLO_CO_CHECK(take_links(context, all));
-  SIGILLO_CO_CHECK(take_decisions(context, all));
+  SIGILLO_TRY(const auto deliveries, find_deliveries(context, index));
+  SIGILLO_TRY(all.erased.contact_uses, erase_contact_uses(context, index));
+  SIGILLO_CHECK(take_record(context, all));
+  SIGILLO_CHECK(take_links(context, all));
+  SIGILLO_CHECK(take_decisions(context, all));
   std::vector<SubjectQueue::Turn> couriers;
-  for (const Medium medium : {Medium::sms, Medium::email, Medium::pec, Medium::post}) {
-    auto courier = co_await context.queue.enter(outbox_turn(medium));
-    couriers.push_back(std::move(courier));
-  }
-  SIGILLO_CO_CHECK(take_deliveries(context, all, deliveries));
+  for (const Medium medium : {Medium::sms, Medium::email, Medium::pec, Medium::post})
+    couriers.push_back(base::sync_wait(context.queue.enter(outbox_turn(medium))));
+  SIGILLO_CHECK(take_deliveries(context, all, deliveries));
   const GuardKey pin{index, static_cast<std::uint8_t>(guard::Counter::pin)};
   all.erased.wrong_guesses = context.store.guard(pin).total();
   for (auto& ended : all.changes.events) ended.operator_name = event.operator_name;  // theirs too
   event.subject = index;
   all.changes.events.push_back(std::move(event));
-  const auto committed = co_await context.store.commit(std::move(all.changes));
-  if (!committed) co_return committed.error();
-  all.erased.seq = committed->last_seq;
-  co_return all.erased;
+  SIGILLO_TRY(const auto committed, base::sync_wait(context.store.commit(std::move(all.changes))));
+  all.erased.seq = committed.last_seq;
+  return all.erased;
 }
 
-base::Task<base::Result<Erased>> erase(const Context& context, const Subject& subject,
-                                       sealed_store::Event event) {
-  SIGILLO_CO_TRY(const auto index, co_await context.index_of(subject));
-  co_return co_await erase(context, index, std::move(event));
+base::Result<Erased> erase(const Context& context, const Subject& subject, sealed_store::Event event) {
+  SIGILLO_TRY(const auto index, base::sync_wait(context.index_of(subject)));
+  return erase(context, index, std::move(event));
 }
 
 }  // namespace sigillo::appliance

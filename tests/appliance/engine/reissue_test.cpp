@@ -172,7 +172,7 @@ TEST_P(Reissuing, AnErasureLeavesNoMarkBehindTheNextCredential) {
   restored({&citizen});
   sealed_store::Event event{world.clock.now(), static_cast<std::uint16_t>(EventKind::erased)};
   event.channel = "officer";
-  ASSERT_TRUE(base::sync_wait(erase(world.engine().context(), citizen.subject, std::move(event))));
+  ASSERT_TRUE(erase(world.engine().context(), citizen.subject, std::move(event)));
   EXPECT_TRUE(locked(citizen)) << "an erasure is no way to guess on";
   issued(citizen, world.request(citizen));
 }

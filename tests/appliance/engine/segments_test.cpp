@@ -194,7 +194,7 @@ TEST_P(Pruning, AnErasureFindsDecisionsWhoseEntriesAreGone) {
   sealed_store::Event by_officers;
   by_officers.time = world.engine().context().now();
   by_officers.kind = static_cast<std::uint16_t>(EventKind::erased);
-  const auto erased = base::sync_wait(erase(world.engine().context(), citizen.subject, by_officers));
+  const auto erased = erase(world.engine().context(), citizen.subject, by_officers);
   ASSERT_TRUE(erased);
   EXPECT_EQ(erased->authorizations, 1U);
   EXPECT_EQ(erased->conversions, 1U);
