@@ -54,13 +54,7 @@ base::Task<bool> Ageing::end(sealed_store::GuardKey key) {
   const auto now = context_.now();
   const auto aged = guard::aged(value, *limits, now);
   if (aged == value) co_return true;
-  sealed_store::Event event;
-  event.time = now;
-  event.kind = static_cast<std::uint16_t>(EventKind::count_ended);
-  event.subject = key.subject;
-  event.channel = "appliance";
-  event.guard.emplace(key, aged);
-  sealed_store::Changes changes{.events = {std::move(event)}, .witnessed = false};
+  sealed_store::Changes changes{.events = {count_ended(key, aged, now)}, .witnessed = false};
   const auto committed = co_await context_.store.commit(std::move(changes));
   co_return static_cast<bool>(committed);
 }

@@ -110,14 +110,6 @@ base::Result<std::uint16_t> store_version_of(hsm::Token& token, const KeyRegiste
   return base::Error(sealed_store::Errc::corrupt, "no store key of this token opens the file");
 }
 
-sealed_store::Event own_event(EventKind kind, base::Instant now) {
-  sealed_store::Event event;
-  event.time = now;
-  event.kind = static_cast<std::uint16_t>(kind);
-  event.channel = "appliance";
-  return event;
-}
-
 base::Result<void> create_keys(hsm::Token& token, base::Instant now) {
   KeyRegister keys;
   for (const auto& use : key_uses()) {

@@ -56,4 +56,20 @@ Outage outage_of(const base::Error& error) {
   return Outage::store_unavailable;
 }
 
+sealed_store::Event own_event(EventKind kind, base::Instant now) {
+  sealed_store::Event event;
+  event.time = now;
+  event.kind = static_cast<std::uint16_t>(kind);
+  event.channel = "appliance";
+  return event;
+}
+
+sealed_store::Event count_ended(const sealed_store::GuardKey& key, const sealed_store::GuardValue& left,
+                                base::Instant now) {
+  auto event = own_event(EventKind::count_ended, now);
+  event.subject = key.subject;
+  event.guard.emplace(key, left);
+  return event;
+}
+
 }  // namespace sigillo::appliance

@@ -94,4 +94,10 @@ bool of_one_part(const base::Error& error);
 // The 503 that an infrastructure error is.
 Outage outage_of(const base::Error& error);
 
+// An entry of the appliance's own, or with `channel` "officer".
+sealed_store::Event own_event(EventKind kind, base::Instant now);
+// That nobody's guesses made the counter what it is now.
+sealed_store::Event count_ended(const sealed_store::GuardKey& key, const sealed_store::GuardValue& left,
+                                base::Instant now);
+
 }  // namespace sigillo::appliance

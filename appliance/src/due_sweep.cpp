@@ -50,13 +50,7 @@ struct DueSweep::Takes {
     to.changes.erases.push_back(record_key(Table::link, id));
     const sealed_store::GuardKey key{id, static_cast<std::uint8_t>(guard::Counter::link)};
     if (context.store.guard(key).total() == 0) co_return base::ok();
-    sealed_store::Event ended;
-    ended.time = context.now();
-    ended.kind = static_cast<std::uint16_t>(EventKind::count_ended);
-    ended.subject = id;
-    ended.channel = "appliance";
-    ended.guard.emplace(key, sealed_store::GuardValue{});
-    to.changes.events.push_back(std::move(ended));
+    to.changes.events.push_back(count_ended(key, sealed_store::GuardValue{}, context.now()));
     co_return base::ok();
   }
 

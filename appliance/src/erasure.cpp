@@ -73,13 +73,8 @@ base::Result<void> take_links(const Context& context, Collected& all) {
     ++all.erased.links;
     const GuardKey key{hint.key.id, static_cast<std::uint8_t>(guard::Counter::link)};
     if (context.store.guard(key).total() == 0) continue;
-    sealed_store::Event ended;
-    ended.time = context.now();
-    ended.kind = static_cast<std::uint16_t>(EventKind::count_ended);
-    ended.subject = hint.key.id;
-    ended.channel = "officer";
-    ended.guard.emplace(key, GuardValue{});
-    all.changes.events.push_back(std::move(ended));
+    all.changes.events.push_back(count_ended(key, GuardValue{}, context.now()));
+    all.changes.events.back().channel = "officer";
   }
   return base::ok();
 }

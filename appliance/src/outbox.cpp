@@ -183,12 +183,9 @@ bool give_up(const Context& context, sealed_store::Changes& changes, const Id& i
   if (!expired && !spent) return false;
   if (record.state == DeliveryState::leased) ++ended.lapsed;
   ++(expired ? ended.expired : ended.failed);
-  sealed_store::Event event;
-  event.time = now;
-  event.kind = static_cast<std::uint16_t>(EventKind::delivery_given_up);
+  auto event = own_event(EventKind::delivery_given_up, now);
   event.outcome = static_cast<std::uint16_t>(expired ? EventOutcome::expired : EventOutcome::failed);
   event.subject = record.subject;
-  event.channel = "appliance";
   event.reference = to_text(id);
   changes.events.push_back(std::move(event));
   end_delivery(context, changes, id, record, expired ? DeliveryState::expired : DeliveryState::failed, now);

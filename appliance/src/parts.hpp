@@ -63,7 +63,4 @@ base::Result<std::uint16_t> store_version_of(hsm::Token& token, const KeyRegiste
 // and it comes back by itself.
 base::Error hsm_or_store(const base::Error& error);
 
-// An entry of the appliance's own, or with `channel` "officer".
-sealed_store::Event own_event(EventKind kind, base::Instant now);
-
 }  // namespace sigillo::appliance
