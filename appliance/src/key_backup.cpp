@@ -90,6 +90,50 @@ base::Result<void> restore_one(CeremonyToken& token, const WrappedKey& key,
   return refused("the token has another key of this name: this is not the token to restore onto");
 }
 
+// 0 where there is none: one that is open or destroyed serves nobody.
+std::uint16_t newest_closed(const KeyRegister& keys, std::string_view label) {
+  std::uint16_t version = 0;
+  for (const auto& entry : keys.keys()) {
+    const bool closed = entry.usable() || entry.state == KeyState::backed_up;
+    if (closed && entry.label == label) version = std::max(version, entry.version);
+  }
+  return version;
+}
+
+// Attack, or an old file: (1) a list that calls two versions of a use active, or one that nobody has, (2) the
+// token serves with two, or with another than the store's, and says nothing.
+base::Result<void> check_list(const KeyRegister& list, const std::vector<KeyBackup>& backups,
+                              const KeyRegister& on_token) {
+  for (const auto& use : key_uses()) {
+    const auto says = [&](const KeyEntry& e) { return e.label == use.label && e.state == KeyState::active; };
+    if (std::ranges::count_if(list.keys(), says) > 1)
+      return refused("the list of keys calls two active for one use: this is not the list of one token");
+    const auto* listed = list.active(use.label);
+    if (listed == nullptr) continue;
+    const auto is = [&](const WrappedKey& key) { return key.id == listed->id(); };
+    const bool backed_up = std::ranges::any_of(
+        backups, [&](const KeyBackup& backup) { return std::ranges::any_of(backup.keys, is); });
+    const auto* there = on_token.find(listed->id());
+    const bool kept =
+        there != nullptr && there->state != KeyState::destroyed && there->check_value == listed->check_value;
+    if (!backed_up && !kept) return refused("the backups lack a key that the list says is active");
+  }
+  return base::ok();
+}
+
+// Exactly one version of each use: the list's, or the newest where it has none. What was active on a spare,
+// by a proof after the list was made, still verifies and opens.
+void activate_one_of_each(KeyRegister& keys, const std::optional<KeyRegister>& states, base::Instant now) {
+  for (const auto& use : key_uses()) {
+    if (const auto* listed = states ? states->active(use.label) : nullptr) {
+      keys.activate(listed->id(), now);
+      keys.set(listed->id(), KeyState::active, listed->since);
+    } else if (const auto version = newest_closed(keys, use.label); version != 0) {
+      keys.activate({use.label, version}, now);
+    }
+  }
+}
+
 }  // namespace
 
 base::Result<base::Secret> make_wrapping_key(hsm::Token& token) {
@@ -140,9 +184,7 @@ base::Result<std::vector<KeyProof>> prove_backup(CeremonyToken& second, const Ke
     proofs.push_back({key.id.kid(), std::move(value)});
     if (keys.find(key.id) == nullptr) keys.add(entry_of(key, KeyState::backed_up, now));
   }
-  for (const auto& use : key_uses()) {
-    if (const auto version = keys.newest(use.label); version != 0) keys.activate({use.label, version}, now);
-  }
+  activate_one_of_each(keys, {}, now);
   SIGILLO_CHECK(keys.write(second));
   return proofs;
 }
@@ -168,6 +210,7 @@ base::Result<void> restore_keys(CeremonyToken& token, const std::vector<KeyBacku
                                 const base::Secret& wrapping_key, const std::optional<KeyRegister>& states,
                                 base::Instant now) {
   SIGILLO_TRY(auto keys, register_of(token));
+  if (states) SIGILLO_CHECK(check_list(*states, backups, keys));
   for (const auto& backup : backups) {
     for (const auto& key : backup.keys) {
       const auto* said = states ? states->find(key.id) : nullptr;
@@ -179,20 +222,15 @@ base::Result<void> restore_keys(CeremonyToken& token, const std::vector<KeyBacku
       if (said != nullptr) keys.set(key.id, said->state, said->since);
     }
   }
-  for (const auto& use : key_uses()) {
-    if (states && states->active(use.label) != nullptr) {
-      if (keys.active(use.label) == nullptr)
-        return refused("the backups lack a key that the list says is active");
-    } else if (const auto version = keys.newest(use.label); version != 0) {
-      keys.activate({use.label, version}, now);
-    }
-  }
   if (states) {
     for (const auto& entry : states->keys()) {  // what was destroyed keeps its public half
-      if (entry.state == KeyState::destroyed && keys.find(entry.id()) == nullptr) keys.add(entry);
+      if (entry.state != KeyState::destroyed) continue;
+      if (keys.find(entry.id()) == nullptr) keys.add(entry);
+      keys.set(entry.id(), entry.state, entry.since);
     }
     keys.replace_record_keys(states->record_keys());
   }
+  activate_one_of_each(keys, states, now);
   return keys.write(token);
 }
 

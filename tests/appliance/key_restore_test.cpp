@@ -139,5 +139,109 @@ TEST_F(KeyRestore, TheApplianceStartsOnTheRestoredToken) {
   EXPECT_TRUE((*opened)->service().readiness().ready);
 }
 
+// A main token with its spare, and a verifier key that waits: both backups, and the list of before it was
+// made.
+struct Pair {
+  std::vector<KeyBackup> backups;
+  KeyRegister before;
+};
+
+class RestoredList : public KeyRestore {
+ protected:
+  Pair ceremony(hsm::CeremonyToken& main, hsm::CeremonyToken& spare) {
+    Pair out;
+    EXPECT_TRUE(create_open_keys(main, kNow));
+    back_up(main, spare, out);
+    out.before = *KeyRegister::read(main);
+    EXPECT_TRUE(create_open_key(main, *find_use("verifier"), kNow));
+    back_up(main, spare, out);
+    return out;
+  }
+  void back_up(hsm::CeremonyToken& main, hsm::CeremonyToken& spare, Pair& to) {
+    const auto backup = prepare_backup(main, wrapping_, "main", kNow);
+    ASSERT_GOOD(backup);
+    const auto proofs = prove_backup(spare, *backup, wrapping_, kNow);
+    ASSERT_GOOD(proofs);
+    ASSERT_GOOD(commit_backup(main, *backup, wrapping_, *proofs, kNow));
+    to.backups.push_back(*backup);
+  }
+  static std::vector<std::uint16_t> active(hsm::Token& token, const char* label) {
+    std::vector<std::uint16_t> out;
+    const auto keys = KeyRegister::read(token);
+    for (const auto& entry : keys->keys())
+      if (entry.label == label && entry.state == KeyState::active) out.push_back(entry.version);
+    return out;
+  }
+  static void expect_one_of_each(hsm::Token& token) {
+    for (const auto& use : key_uses()) EXPECT_EQ(active(token, use.label).size(), 1U) << use.name;
+    EXPECT_TRUE(find_keys(token, *KeyRegister::read(token)));
+  }
+  using Versions = std::vector<std::uint16_t>;
+};
+
+TEST_F(RestoredList, OntoASpareThatHasProvenALaterKeyTheListsVersionAloneIsActive) {
+  const auto main = make("one-main"), spare = make("one-spare");
+  const auto pair = ceremony(*main, *spare);
+  ASSERT_EQ(active(*spare, KeyLabels::verifier), Versions{2});
+  ASSERT_GOOD(restore_keys(*spare, pair.backups, wrapping_, pair.before, kNow));
+  EXPECT_EQ(active(*spare, KeyLabels::verifier), Versions{1});
+  EXPECT_EQ(KeyRegister::read(*spare)->find({KeyLabels::verifier, 2})->state, KeyState::retiring)
+      << "what it made may be there";
+  expect_one_of_each(*spare);
+  ASSERT_GOOD(restore_keys(*spare, pair.backups, wrapping_, {}, kNow));
+  EXPECT_EQ(active(*spare, KeyLabels::verifier), Versions{2}) << "without a list the newest";
+  expect_one_of_each(*spare);
+}
+
+TEST_F(RestoredList, WhoseActiveKeyNoBackupHasIsRefusedBesideAnotherActiveOneAndChangesNothing) {
+  const auto main = make("lack-main"), spare = make("lack-spare");
+  auto pair = ceremony(*main, *spare);
+  ASSERT_TRUE(create_open_key(*main, *find_use("receipt"), kNow));
+  back_up(*main, *spare, pair);
+  auto rotated = *KeyRegister::read(*main);
+  rotated.activate({KeyLabels::verifier, 2}, kNow);
+  const auto other = make("lack-other");
+  ASSERT_GOOD(restore_keys(*other, {pair.backups.front()}, wrapping_, pair.before, kNow));
+  const auto there = encode(*KeyRegister::read(*other));
+  for (const auto& backup : {pair.backups.front(), pair.backups.back()}) {
+    const auto done = restore_keys(*other, {backup}, wrapping_, rotated, kNow);
+    ASSERT_FALSE(done);
+    EXPECT_NE(std::string(done.error().detail()).find("lack a key"), std::string::npos);
+    EXPECT_EQ(encode(*KeyRegister::read(*other)), there);
+    EXPECT_EQ(other->list_keys()->size(), key_uses().size());
+  }
+  ASSERT_GOOD(restore_keys(*other, pair.backups, wrapping_, rotated, kNow));
+  EXPECT_EQ(active(*other, KeyLabels::verifier), Versions{2});
+  expect_one_of_each(*other);
+}
+
+TEST_F(RestoredList, ThatSaysTwoVersionsOfOneUseAreActiveIsRefused) {
+  const auto main = make("two-main"), spare = make("two-spare"), blank = make("two-blank");
+  const auto pair = ceremony(*main, *spare);
+  auto twice = *KeyRegister::read(*main);
+  twice.set({KeyLabels::verifier, 2}, KeyState::active, kNow);
+  const auto done = restore_keys(*blank, pair.backups, wrapping_, twice, kNow);
+  ASSERT_FALSE(done);
+  EXPECT_NE(std::string(done.error().detail()).find("two active"), std::string::npos);
+  EXPECT_TRUE(blank->list_keys()->empty()) << "nothing was made";
+}
+
+TEST_F(RestoredList, AKeyThatWasDestroyedIsNotMadeActiveByALaterProof) {
+  const auto main = make("gone-main"), spare = make("gone-spare");
+  auto pair = ceremony(*main, *spare);
+  auto destroyed = *KeyRegister::read(*main);
+  destroyed.set({KeyLabels::verifier, 2}, KeyState::destroyed, kNow);  // it waited, and was retired unused
+  ASSERT_GOOD(restore_keys(*spare, pair.backups, wrapping_, destroyed, kNow));
+  EXPECT_EQ(active(*spare, KeyLabels::verifier), Versions{1});
+  auto rotated = *KeyRegister::read(*main);
+  rotated.activate({KeyLabels::verifier, 2}, kNow);
+  EXPECT_FALSE(restore_keys(*spare, {pair.backups.front()}, wrapping_, rotated, kNow)) << "no backup has it";
+  ASSERT_GOOD(create_open_key(*main, *find_use("receipt"), kNow));
+  back_up(*main, *spare, pair);
+  EXPECT_EQ(active(*spare, KeyLabels::verifier), Versions{1});
+  EXPECT_EQ(active(*spare, KeyLabels::receipt), Versions{2});
+  expect_one_of_each(*spare);
+}
+
 }  // namespace
 }  // namespace sigillo::appliance

@@ -61,8 +61,10 @@ base::Result<void> commit_backup(hsm::CeremonyToken& token, const KeyBackup& bac
                                  base::Instant now);
 
 // A token from its backups, oldest first. `states`: the register as `sigillo keys list --format json` or the
-// file beside the store gives it; without it the newest version of each use is active. Keys that are there
-// already with the same check value are left.
+// file beside the store gives it; without it the newest version of each use is active. Exactly one is,
+// whatever was on the token. Keys that are there already with the same check value are left.
+// Errc::key_backup, and nothing is made, where the list calls two versions of a use active, or one that is
+// neither in a backup nor on the token.
 base::Result<void> restore_keys(hsm::CeremonyToken& token, const std::vector<KeyBackup>& backups,
                                 const base::Secret& wrapping_key, const std::optional<KeyRegister>& states,
                                 base::Instant now);
