@@ -7,7 +7,9 @@
 
 #include "actions.hpp"
 #include "erasure.hpp"
+#include "key_uses.hpp"
 #include "restoration.hpp"
+#include "rotation.hpp"
 
 namespace sigillo::appliance {
 namespace {
@@ -179,14 +181,30 @@ base::Result<void> erase_again(ActionCall& call) {
   return base::ok();
 }
 
+base::Result<void> note_record_key(ActionCall& call, const RecordKeyEntry& made) {
+  auto event = call.event(EventKind::key_rotated);
+  event.reference = hsm::KeyId{"record", made.id}.kid();
+  Writer writer(call);
+  SIGILLO_CHECK(writer.add(std::move(event)));
+  return writer.commit();
+}
+
+// The restored store's count of the record key's uses is that of its snapshot, or none: how often it has
+// sealed since nobody knows. So it seals no more, and what the restore writes is under a new one.
 base::Result<void> write_all(ActionCall& call) {
+  SIGILLO_TRY(const auto made, switch_record_key(work_of(call), call.context().now()));
   SIGILLO_TRY(const auto at, declare(call));
+  KeyUses uses(call.context());
+  uses.keep();
+  SIGILLO_CHECK(note_record_key(call, made));
   SIGILLO_CHECK(write_counters(call, at));
   SIGILLO_CHECK(distrust_contacts(call, at));
   SIGILLO_CHECK(turn_authorizations(call));
   SIGILLO_CHECK(shut_channels(call));
   SIGILLO_CHECK(shut_officers(call));
-  return erase_again(call);
+  SIGILLO_CHECK(erase_again(call));
+  uses.keep();
+  return base::ok();
 }
 
 }  // namespace

@@ -210,6 +210,7 @@ base::Result<void> restore_keys(CeremonyToken& token, const std::vector<KeyBacku
                                 const base::Secret& wrapping_key, const std::optional<KeyRegister>& states,
                                 base::Instant now) {
   SIGILLO_TRY(auto keys, register_of(token));
+  const bool blank = keys.keys().empty();
   if (states) SIGILLO_CHECK(check_list(*states, backups, keys));
   for (const auto& backup : backups) {
     for (const auto& key : backup.keys) {
@@ -228,7 +229,8 @@ base::Result<void> restore_keys(CeremonyToken& token, const std::vector<KeyBacku
       if (keys.find(entry.id()) == nullptr) keys.add(entry);
       keys.set(entry.id(), entry.state, entry.since);
     }
-    keys.replace_record_keys(states->record_keys());
+    if (blank) keys.set_record_key(RecordKeyEntry().id, KeyState::destroyed, now);  // nothing is under it
+    SIGILLO_CHECK(keys.take_record_keys(*states, now));
   }
   activate_one_of_each(keys, states, now);
   return keys.write(token);

@@ -110,7 +110,8 @@ std::string encode(const KeyRegister& keys) {
     records.push_back({{"id", entry.id},
                        {"store_version", entry.store_version},
                        {"state", name(entry.state)},
-                       {"since_ms", entry.since.ms}});
+                       {"since_ms", entry.since.ms},
+                       {"salt", base::to_base64url(keys.salt_of(entry.id))}});
   return json::serialize(json::object{
              {"schema", kKeys}, {"keys", std::move(list)}, {"record_keys", std::move(records)}}) +
          '\n';
@@ -136,10 +137,12 @@ base::Result<KeyRegister> parse_register(std::string_view text) {
   }
   for (const auto& value : members.list("record_keys")) {
     Members key(value);
+    const bool salted = value.is_object() && value.get_object().contains("salt");  // not in lists of before
     out.add(RecordKeyEntry{static_cast<std::uint16_t>(key.number("id", 65'535)),
                            static_cast<std::uint16_t>(key.number("store_version", 65'535)),
                            key.state(),
-                           {static_cast<std::int64_t>(key.number("since_ms", INT64_MAX))}});
+                           {static_cast<std::int64_t>(key.number("since_ms", INT64_MAX))}},
+            salted ? key.bytes("salt") : base::Bytes());
     members.require(key.good());
   }
   if (!members.good()) return malformed();

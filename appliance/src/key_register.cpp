@@ -141,13 +141,38 @@ std::uint16_t KeyRegister::newest_record_key() const {
   return id;
 }
 
+base::Bytes KeyRegister::salt_of(std::uint16_t record_key) const {
+  const auto found = std::ranges::find(salts_.value, record_key, &RecordKeySalt::id);
+  return found == salts_.value.end() ? base::Bytes() : found->salt;
+}
+
 void KeyRegister::add(KeyEntry entry) {
   keys_.push_back(std::move(entry));
   std::ranges::sort(keys_, {}, &KeyEntry::id);
 }
 
-void KeyRegister::add(RecordKeyEntry entry) {
+void KeyRegister::add(RecordKeyEntry entry, base::Bytes salt) {
   record_keys_.push_back(entry);
+  if (!salt.empty()) salts_.value.push_back({entry.id, std::move(salt)});
+}
+
+base::Result<void> KeyRegister::take_record_keys(const KeyRegister& list, base::Instant now) {
+  auto merged = *this;
+  merged.record_keys_ = list.record_keys_;
+  merged.salts_ = list.salts_;
+  for (const auto& entry : record_keys_) {
+    const auto same = std::ranges::find(list.record_keys_, entry.id, &RecordKeyEntry::id);
+    const auto* store = find({KeyLabels::store, entry.store_version});
+    if (same == list.record_keys_.end()) {
+      if (store != nullptr && store->state != KeyState::destroyed) merged.add(entry, salt_of(entry.id));
+    } else if (same->store_version != entry.store_version || list.salt_of(entry.id) != salt_of(entry.id)) {
+      return base::Error(Errc::key_register, "the token has another record key of an id that the list has");
+    }
+  }
+  std::ranges::sort(merged.record_keys_, {}, &RecordKeyEntry::id);
+  merged.activate_record_key(merged.newest_record_key(), now);
+  *this = std::move(merged);
+  return base::ok();
 }
 
 void KeyRegister::set(const hsm::KeyId& id, KeyState state, base::Instant now) {
@@ -168,8 +193,10 @@ void KeyRegister::set_point(const hsm::KeyId& id, base::Bytes point, base::Bytes
 }
 
 void KeyRegister::set_record_key(std::uint16_t id, KeyState state, base::Instant now) {
-  if (state == KeyState::destroyed)
+  if (state == KeyState::destroyed) {
     std::erase_if(record_keys_, [id](const RecordKeyEntry& e) { return e.id == id; });
+    std::erase_if(salts_.value, [id](const RecordKeySalt& e) { return e.id == id; });
+  }
   for (auto& entry : record_keys_) {
     if (entry.id != id) continue;
     entry.state = state;
@@ -186,7 +213,7 @@ void KeyRegister::activate(const hsm::KeyId& id, base::Instant now) {
 
 void KeyRegister::activate_record_key(std::uint16_t id, base::Instant now) {
   for (auto& entry : record_keys_) {
-    if (entry.state != KeyState::active && entry.id != id) continue;
+    if (entry.id == id ? entry.state == KeyState::active : entry.state != KeyState::active) continue;
     entry.state = entry.id == id ? KeyState::active : KeyState::retiring;
     entry.since = now;
   }

@@ -55,11 +55,15 @@ base::Result<void> find_mac_keys(hsm::Token& token, const KeyRegister& keys, Key
   return base::ok();
 }
 
+std::string context_of(std::uint16_t id, base::ByteView salt) {
+  return std::to_string(id) + (salt.empty() ? "" : '/' + base::to_hex(salt));
+}
+
 base::Result<void> derive_keys(hsm::Token& token, const KeyRegister& keys, Keys& out) {
   std::map<std::uint16_t, base::Secret> record;
   for (const auto& entry : keys.record_keys()) {
-    SIGILLO_TRY(auto key,
-                derive_from_store(token, entry.store_version, "sigillo/record/v1", std::to_string(entry.id)));
+    SIGILLO_TRY(auto key, derive_from_store(token, entry.store_version, "sigillo/record/v1",
+                                            context_of(entry.id, keys.salt_of(entry.id))));
     record.emplace(entry.id, std::move(key));
   }
   if (record.empty()) return base::Error(hsm::Errc::no_such_key, "no record key");

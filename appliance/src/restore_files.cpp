@@ -64,7 +64,8 @@ std::string candidate_of(const std::string& store) {
 }
 
 void remove_candidate(const std::string& store) {
-  for (const char* suffix : {"", "-wal", "-shm"}) static_cast<void>(unlink(candidate_of(store) + suffix));
+  for (const char* suffix : {"", "-wal", "-shm", ".keys"})
+    static_cast<void>(unlink(candidate_of(store) + suffix));
 }
 
 base::Result<void> make_candidate(const std::string& source, const std::string& store) {

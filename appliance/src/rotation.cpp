@@ -11,6 +11,7 @@ namespace sigillo::appliance {
 namespace {
 
 constexpr std::size_t kPage = 500;
+constexpr std::size_t kSaltBytes = 16;
 
 void count(KeyCounts& counts, const PinVerifier& verifier) {
   ++counts.verifiers[verifier.key_version];
@@ -102,7 +103,9 @@ base::Result<RecordKeyEntry> switch_record_key(KeyWork work, base::Instant now) 
   const RecordKeyEntry entry{static_cast<std::uint16_t>(changed.newest_record_key() + 1), store->version,
                              KeyState::active, now};
   if (entry.id == 0) return base::Error(Errc::key_state, "65,535 record keys were used up");
-  changed.add(entry);
+  base::Bytes salt(kSaltBytes);
+  SIGILLO_CHECK(work.token.random(salt));
+  changed.add(entry, std::move(salt));
   changed.activate_record_key(entry.id, now);
   SIGILLO_CHECK(put_in_use(work, std::move(changed)));
   return entry;

@@ -11,6 +11,7 @@
 
 #include "backup.hpp"
 #include "parts.hpp"
+#include "rotation.hpp"
 
 namespace sigillo::appliance {
 namespace {
@@ -241,6 +242,58 @@ TEST_F(RestoredList, AKeyThatWasDestroyedIsNotMadeActiveByALaterProof) {
   EXPECT_EQ(active(*spare, KeyLabels::verifier), Versions{1});
   EXPECT_EQ(active(*spare, KeyLabels::receipt), Versions{2});
   expect_one_of_each(*spare);
+}
+
+// A rotation of the record key on a token, as the appliance of it makes one.
+base::Result<RecordKeyEntry> rotate_record(Config config, hsm::Token& token) {
+  auto keys = *KeyRegister::read(token);
+  KeyRing ring;
+  return switch_record_key({token, keys, ring, config}, kNow);
+}
+std::shared_ptr<sealed_store::RecordSealer> sealer(hsm::Token& token) {
+  return find_keys(token, *KeyRegister::read(token))->sealer;
+}
+
+TEST_F(RestoredList, ASpareThatWasNotToldOfARecordKeyNeverMakesItAgain) {
+  const auto main = make("told-main"), spare = make("told-spare");
+  const auto pair = ceremony(*main, *spare);
+  const auto of_before = parse_register(encode(*KeyRegister::read(*main)));
+  ASSERT_EQ(rotate_record(config("told-main"), *main)->id, 2);
+  const auto of_then = parse_register(encode(*KeyRegister::read(*main)));
+  const sealed_store::RecordKey row{1, {}};
+  const auto sealed = sealer(*main)->seal(row, base::view("a record"));
+
+  // The main token is lost. The spare opens what is of before the rotation, and rotates itself.
+  ASSERT_EQ(rotate_record(config("told-spare"), *spare)->id, 2);
+  EXPECT_FALSE(sealer(*spare)->open(row, sealed)) << "its uses are not counted here: another key";
+  const auto own = sealer(*spare)->seal(row, base::view("another"));
+  const auto mixed = restore_keys(*spare, pair.backups, wrapping_, *of_then, kNow);
+  ASSERT_FALSE(mixed) << "one id, two keys";
+  EXPECT_NE(std::string(mixed.error().detail()).find("another record key"), std::string::npos);
+  EXPECT_TRUE(sealer(*spare)->open(row, own));
+
+  // A spare that is told in time has the same key.
+  const auto third = make("told-third");
+  ASSERT_GOOD(restore_keys(*third, pair.backups, wrapping_, *of_before, kNow));
+  ASSERT_GOOD(restore_keys(*third, pair.backups, wrapping_, *of_then, kNow));
+  EXPECT_EQ(encode(*KeyRegister::read(*third)), encode(*of_then));
+  EXPECT_TRUE(sealer(*third)->open(row, sealed));
+}
+
+TEST_F(RestoredList, OfBeforeARotationTakesNoRecordKeyFromTheToken) {
+  const auto main = make("back-main"), spare = make("back-spare");
+  const auto pair = ceremony(*main, *spare);
+  const auto of_before = *KeyRegister::read(*main);
+  ASSERT_EQ(rotate_record(config("back-main"), *main)->id, 2);
+  const sealed_store::RecordKey row{1, {}};
+  const auto sealed = sealer(*main)->seal(row, base::view("a record"));
+  ASSERT_GOOD(restore_keys(*main, pair.backups, wrapping_, of_before, kNow));
+  const auto keys = *KeyRegister::read(*main);
+  ASSERT_EQ(keys.record_keys().size(), 2U);
+  EXPECT_EQ(keys.record_keys().front().state, KeyState::retiring);
+  EXPECT_EQ(keys.record_keys().back().state, KeyState::active);
+  EXPECT_TRUE(sealer(*main)->open(row, sealed));
+  EXPECT_EQ(rotate_record(config("back-main"), *main)->id, 3) << "an id that was given is not given again";
 }
 
 }  // namespace

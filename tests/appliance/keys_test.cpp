@@ -166,6 +166,19 @@ TEST(KeyCeremony, InterruptedAtAnyCallItGoesOn) {
   }
 }
 
+TEST(KeyRegister, AListOfBeforeRecordKeysHadSaltsIsRead) {
+  FakeToken token;
+  ASSERT_TRUE(create_keys(token, kNow));
+  const auto text = encode(*KeyRegister::read(token));
+  auto before = text;
+  const std::string salt = R"(,"salt":"")";
+  ASSERT_NE(before.find(salt), std::string::npos);
+  before.erase(before.find(salt), salt.size());
+  const auto read = parse_register(before);
+  ASSERT_GOOD(read);
+  EXPECT_EQ(encode(*read), text);
+}
+
 TEST(KeyRegister, AChangeBySomeoneElseIsNotOverwritten) {
   FakeToken token;
   ASSERT_TRUE(create_keys(token, kNow));

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import pytest
-from harness.appliance import BIN, DOCUMENT, SLOW, Appliance
+from harness.appliance import BIN, DOCUMENT, SLOW, Appliance, eventually
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "fault"))
 from control import FAIL, KILL, KILL_AFTER, Control  # noqa: E402
@@ -357,6 +357,36 @@ def test_a_lost_disk_comes_back_from_a_backup_and_the_ledger_says_who_is_locked(
     assert code == 0 and said["locked"] == "all"
     appliance.start()
     assert outcome(appliance, quiet) == "locked"
+
+
+def test_after_a_backup_of_before_a_rotation_no_record_key_of_before_seals_again(appliances, town):
+    """The token knows record-v2, and the backup's store has no count of its uses: it could be nearly used up."""
+    appliance = appliances(SETTINGS)
+    appliance.active(town.citizen())
+    folder = appliance.root / "backup"
+    appliance.ask("backup", "create", "--to", str(folder))
+    appliance.act("keys", "rotate", "record")
+    appliance.stop()
+    for file in store_of(appliance).parent.glob("sigillo.db*"):
+        file.unlink()
+    restore(appliance, "--backup", folder)
+    assert not list(store_of(appliance).parent.glob("*.restoring*"))
+    appliance.start()
+
+    def records():
+        return {key["kid"]: key for key in appliance.ask("keys", "list", "--count")[1]["keys"] if key["use"] == "record"}
+
+    keys = records()
+    assert {kid: key["state"] for kid, key in keys.items()} == {"record-v1": "retiring", "record-v2": "retiring", "record-v3": "active"}
+    assert 2**18 <= keys["record-v3"]["uses"] < 2**19, "counted from its first, and what the restore sealed is in it"
+    entries = appliance.auditor.get("/v1/ledger?after=0&limit=1000", status=200)["entries"]
+    events = [(entry["event"], entry.get("reference")) for entry in entries]
+    assert ("key-rotated", "record-v3") in events[[event for event, _ in events].index("restored"):], events
+    assert verify(export(appliance, "rotated.jsonl"))[1]["verdict"] == "intact"
+    eventually(lambda: not appliance.ask("keys", "list")[1]["reseal"]["running"], what="the records under the new key")
+    assert [key["records"] for kid, key in records().items() if kid != "record-v3"] == [0, 0]
+    someone = town.citizen()
+    assert outcome(appliance, appliance.active(someone)) == "verified"
 
 
 def test_a_token_without_an_anchor_locks_everybody_whatever_ledger_there_is(backed_up):

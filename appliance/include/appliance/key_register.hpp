@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include <appliance/appended.hpp>
 #include <base/clock.hpp>
 #include <hsm/ceremony_token.hpp>
 
@@ -44,8 +45,8 @@ struct KeyEntry {
   }
 };
 
-// A key that records are sealed under: derived from a version of the store key, and not an object of the
-// token.
+// A key that records are sealed under: derived from a version of the store key, its id and a salt, and not an
+// object of the token.
 struct RecordKeyEntry {
   std::uint16_t id = 1;  // what a record names
   std::uint16_t store_version = 1;
@@ -54,6 +55,19 @@ struct RecordKeyEntry {
   template <class V>
   void fields(V&& v) {
     v(id, store_version, state, since);
+  }
+};
+
+// Attack, or a bad day: (1) a key has sealed nearly as often as it may, (2) its list is lost, or an older one
+// comes back: a spare that was not told, (3) the next rotation takes the same id, derives the same key, and
+// counts its uses from none. With random bytes of its own a key that is made is never one that was.
+struct RecordKeySalt {
+  std::uint16_t id = 1;
+  base::Bytes salt;
+  bool operator==(const RecordKeySalt&) const = default;
+  template <class V>
+  void fields(V&& v) {
+    v(id, salt);
   }
 };
 
@@ -72,26 +86,31 @@ class KeyRegister {
   const KeyEntry* active(std::string_view label) const;  // nullptr where none is
   std::uint16_t newest(std::string_view label) const;    // version; 0 where there is none
   std::uint16_t newest_record_key() const;
+  // Empty: that of a founding, or one that was made before there were salts.
+  base::Bytes salt_of(std::uint16_t record_key) const;
 
   void add(KeyEntry entry);
-  void add(RecordKeyEntry entry);
+  void add(RecordKeyEntry entry, base::Bytes salt = {});
   void set(const hsm::KeyId& id, KeyState state, base::Instant now);  // of one that is there
   void set_point(const hsm::KeyId& id, base::Bytes point, base::Bytes check_value);
   void set_record_key(std::uint16_t id, KeyState state, base::Instant now);  // destroyed: taken out
   // Makes one version active and what was active before retiring.
   void activate(const hsm::KeyId& id, base::Instant now);
   void activate_record_key(std::uint16_t id, base::Instant now);
-  void replace_record_keys(std::vector<RecordKeyEntry> entries) { record_keys_ = std::move(entries); }
+  // Those of a list, beside those that are here: an id that was given stays given. The newest is active.
+  // Errc::key_register where one id is of two keys.
+  base::Result<void> take_record_keys(const KeyRegister& list, base::Instant now);
 
   template <class V>
   void fields(V&& v) {
-    v(sequence_, keys_, record_keys_);
+    v(sequence_, keys_, record_keys_, salts_);
   }
 
  private:
   std::uint64_t sequence_ = 0;
   std::vector<KeyEntry> keys_;
   std::vector<RecordKeyEntry> record_keys_;
+  Appended<std::vector<RecordKeySalt>> salts_;
 };
 
 // Makes the next version of a use, usable at once: a development appliance has no backup. Not active yet.
