@@ -69,9 +69,10 @@ ActionOutcome rotate_ledger(ActionCall& call, const KeyEntry& next, const std::s
   return out;
 }
 
-ActionOutcome rotate_tls(ActionCall& call, const KeyEntry& next, const std::string& reference) {
+ActionOutcome rotate_tls(ActionCall& call, const KeyEntry& next, const std::string& names,
+                         const std::string& reference) {
   const auto now = call.context().now();
-  const auto written = replace_server_certificate(work_of(call), next, call.clock.now());
+  const auto written = replace_server_certificate(work_of(call), next, names, call.clock.now());
   if (!written) return failed(written.error(), "The new server certificate could not be made", kAgain);
   const auto done = switch_to(work_of(call), next, now);
   if (!done) return failed(done.error(), "The new TLS key could not be put into use", kAgain);
@@ -80,6 +81,7 @@ ActionOutcome rotate_tls(ActionCall& call, const KeyEntry& next, const std::stri
   if (auto failure = note(call, EventKind::key_rotated, reference)) return std::move(*failure);
   auto out = shown(*call.parts().registered.find(next.id()));
   out["certificate_file"] = call.context().config.server.certificate;
+  out["names"] = names;
   return out;
 }
 
@@ -181,6 +183,11 @@ ActionOutcome keys_rotate(ActionCall& call) {
     return invalid("There is no key for \"" + *said + "\".",
                    "Nothing was changed. verifier, record, store, receipt, ledger, tls and ca rotate.");
   const auto now = call.context().now();
+  base::Result<std::string> names = std::string();
+  if (use->label == std::string_view(KeyLabels::tls)) names = next_server_names(work_of(call));
+  if (!names)
+    return refused(std::string("Not rotated: ") + names.error().detail() + '.',
+                   "Nothing was changed. Put the appliance's own certificate back, or say [server] names.");
   const auto next = next_key(work_of(call), *use, now);
   if (!next)
     return refused(std::string("Not rotated: ") + next.error().detail() + '.', "Nothing was changed.");
@@ -188,7 +195,7 @@ ActionOutcome keys_rotate(ActionCall& call) {
   const auto reference = (active != nullptr ? active->id().kid() + " > " : std::string()) + next->id().kid() +
                          ' ' + base::to_hex(next->check_value);
   if (use->label == std::string_view(KeyLabels::ledger)) return rotate_ledger(call, *next, reference);
-  if (use->label == std::string_view(KeyLabels::tls)) return rotate_tls(call, *next, reference);
+  if (use->label == std::string_view(KeyLabels::tls)) return rotate_tls(call, *next, *names, reference);
   if (use->label == std::string_view(KeyLabels::ca)) return rotate_ca(call, *next, reference);
   if (use->label == std::string_view(KeyLabels::store)) return rotate_store(call, *next, reference);
   const auto done = switch_to(work_of(call), *next, now);

@@ -102,16 +102,34 @@ base::Result<std::uint16_t> tls_version_in_file(hsm::Token& token, const KeyRegi
   return base::Error(Errc::certificate, "the server's certificate is of no TLS key of this token");
 }
 
-base::Result<void> replace_server_certificate(KeyWork work, const KeyEntry& tls, base::Instant now) {
-  const auto& path = work.config.server.certificate;
-  SIGILLO_TRY(const auto before, read_certificates(path));
-  SIGILLO_TRY(const auto names, names_of(*before.front()));
+// Attack: (1) write the certificate's file: a certificate with a name of another's host, by no matter whom
+// (the public key is known, so of that one too), (2) wait for the yearly rotation, by officers who sign "tls"
+// and no name, (3) have that name under the CA that every channel trusts.
+base::Result<std::string> next_server_names(KeyWork work) {
+  const auto& server = work.config.server;
+  if (const auto names = certificate_names(server.names)) return *names;
+  SIGILLO_TRY(const auto version, tls_version_in_file(work.token, work.registered, server.certificate));
+  // One that waits: a rotation was cut off between the file and the register.
+  const auto state = work.registered.find({KeyLabels::tls, version})->state;
+  if (state != KeyState::active && state != KeyState::backed_up)
+    return base::Error(Errc::certificate, "the server's certificate is of an older TLS key");
+  SIGILLO_TRY(const auto before, read_certificates(server.certificate));
+  for (const auto& entry : work.registered.keys()) {
+    if (entry.label != KeyLabels::ca || !entry.usable()) continue;
+    SIGILLO_TRY(const auto key, evp_of(work.token, entry));
+    if (X509_verify(before.front().get(), key.get()) == 1) return names_of(*before.front());
+  }
+  return base::Error(Errc::certificate, "the server's certificate is not signed by this appliance's CA");
+}
+
+base::Result<void> replace_server_certificate(KeyWork work, const KeyEntry& tls, const std::string& names,
+                                              base::Instant now) {
   SIGILLO_TRY(const auto ca, ca_in_use(work));
   SIGILLO_TRY(const auto key, evp_of(work.token, tls));
   SIGILLO_TRY(const auto certificate,
               issue_server(ca.issuer(), key.get(), names, {now - kBackdated, now + kServerValidity}));
   SIGILLO_TRY(const auto pem, to_pem(*certificate));
-  return replace_file(path, pem);
+  return replace_file(work.config.server.certificate, pem);
 }
 
 base::Result<void> add_ca_certificate(KeyWork work, const KeyEntry& ca, base::Instant now) {

@@ -34,8 +34,12 @@ base::Result<IssuedChannel> issue_for(KeyWork work, Role role, const std::string
 base::Result<std::uint16_t> tls_version_in_file(hsm::Token& token, const KeyRegister& keys,
                                                 const std::string& certificate);
 
-// A server certificate of this key, under the active CA, for the names of the one that it replaces.
-base::Result<void> replace_server_certificate(KeyWork work, const KeyEntry& tls, base::Instant now);
+// What the next server certificate is for: [server] names; where it has none, the names of the certificate
+// that it replaces. Errc::certificate where that one is not of the TLS key in use, under a CA of this token.
+base::Result<std::string> next_server_names(KeyWork work);
+// A server certificate of this key, under the active CA, for these names.
+base::Result<void> replace_server_certificate(KeyWork work, const KeyEntry& tls, const std::string& names,
+                                              base::Instant now);
 // A certificate for a new CA key, put in front of those in the channel_ca file.
 base::Result<void> add_ca_certificate(KeyWork work, const KeyEntry& ca, base::Instant now);
 // Takes the certificate of a CA key out of the channel_ca file. Errc::certificate where it is the last.

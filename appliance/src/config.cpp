@@ -1,8 +1,10 @@
 #include <appliance/config.hpp>
 
+#include <arpa/inet.h>
 #include <sys/stat.h>
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <fstream>
@@ -14,6 +16,8 @@
 namespace sigillo::appliance {
 namespace {
 
+constexpr std::string_view kHostCharacters =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
 constexpr std::string_view kWeakAdvice = " (only a development appliance, dev.allow_weak_policy = true, may)";
 
 // Takes one TOML value to its place; an empty text is success, any other completes "KEY must be ".
@@ -273,6 +277,29 @@ std::string admin_socket(const Config& config) {
   return (std::filesystem::path(config.store.path).parent_path() / "admin.sock").string();
 }
 
+// Nothing but what a name is made of: OpenSSL reads the result as its configuration language.
+std::optional<std::string> certificate_names(std::string_view text) {
+  constexpr std::size_t kNameMax = 253;
+  std::string out;
+  for (std::size_t from = 0; from <= text.size();) {
+    const auto to = std::min(text.find(',', from), text.size());
+    auto name = text.substr(from, to - from);
+    from = to + 1;
+    name.remove_prefix(std::min(name.find_first_not_of(' '), name.size()));
+    name = name.substr(0, name.find_last_not_of(' ') + 1);
+    const std::string one(name);
+    in6_addr address{};
+    const bool is_address =
+        inet_pton(AF_INET, one.c_str(), &address) == 1 || inet_pton(AF_INET6, one.c_str(), &address) == 1;
+    const bool is_host = !one.empty() && one.size() <= kNameMax && one.front() != '-' && one.front() != '.' &&
+                         one.find_first_not_of(kHostCharacters) == std::string::npos &&
+                         one.find_first_not_of("0123456789.-") != std::string::npos;
+    if (!is_address && !is_host) return std::nullopt;
+    out += (out.empty() ? "" : ",") + std::string(is_address ? "IP:" : "DNS:") + one;
+  }
+  return out;
+}
+
 std::optional<std::pair<std::string, std::uint16_t>> parse_endpoint(std::string_view text) {
   const auto colon = text.rfind(':');
   if (colon == std::string_view::npos || colon == 0) return std::nullopt;
@@ -280,9 +307,7 @@ std::optional<std::pair<std::string, std::uint16_t>> parse_endpoint(std::string_
   const std::string_view digits = text.substr(colon + 1);
   const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
   if (bracketed) host = host.substr(1, host.size() - 2);
-  const std::string_view allowed = bracketed
-                                       ? "0123456789abcdefABCDEF:.%"
-                                       : "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
+  const std::string_view allowed = bracketed ? "0123456789abcdefABCDEF:.%" : kHostCharacters;
   if (host.find_first_not_of(allowed) != std::string_view::npos) return std::nullopt;
   std::uint16_t port = 0;
   const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);

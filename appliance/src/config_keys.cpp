@@ -28,6 +28,10 @@ bool valid_issuer(std::string_view text) {
   });
 }
 
+bool valid_names(std::string_view text) {
+  return certificate_names(text).has_value();
+}
+
 bool valid_url(std::string_view text) {
   return text.starts_with("https://") && text.size() > 8 && text.size() <= 2048 &&
          std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
@@ -107,6 +111,7 @@ const ConfigKey kKeys[] = {
     {"server.monitor", TextAt{AT(std::string, server.monitor), valid_monitor, "HOST:PORT on loopback, such as \"127.0.0.1:9464\": it is plain HTTP"}},
     {"server.certificate", PathAt{AT(std::string, server.certificate)}, Tighter::free, true},
     {"server.channel_ca", PathAt{AT(std::string, server.channel_ca)}, Tighter::free, true},
+    {"server.names", TextAt{AT(std::string, server.names), valid_names, "DNS names and IP addresses with commas between them, such as \"pin.example.it, 192.0.2.10\""}},
 
     {"store.path", PathAt{AT(std::string, store.path)}, Tighter::free, true},
     {"store.node", CountAt{AT(std::uint32_t, store.node)}},

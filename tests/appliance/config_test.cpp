@@ -95,6 +95,7 @@ listen = "[::1]:9443"
 monitor = "localhost:9000"
 certificate = "/c.pem"
 channel_ca = "/a.pem"
+names = "pin.example.it, 192.0.2.10"
 [store]
 path = "/s.db"
 node = 7
@@ -153,6 +154,7 @@ allow_weak_policy = false
   ASSERT_TRUE(std::holds_alternative<Config>(loaded)) << std::get<ConfigError>(loaded).message;
   const auto& config = std::get<Config>(loaded);
   EXPECT_EQ(config.server.listen, "[::1]:9443");
+  EXPECT_EQ(config.server.names, "pin.example.it, 192.0.2.10");
   EXPECT_EQ(config.store.node, 7U);
   EXPECT_EQ(config.hsm.token_serial, "1234");
   EXPECT_EQ(config.hsm.sessions, 12U);
@@ -341,6 +343,19 @@ TEST_F(ConfigFile, WhatIsNoFileIsRefused) {
   EXPECT_TRUE(std::holds_alternative<ConfigError>(load_text(std::string(2U << 20, '#'))));
   EXPECT_TRUE(std::holds_alternative<ConfigError>(load_text(std::string("\0\xff\xfe", 3))));
   EXPECT_TRUE(std::holds_alternative<ConfigError>(load_text("")));
+}
+
+// OpenSSL reads what comes of it as configuration: "DNS:a,URI:..." or "a,critical" would be more than a name.
+TEST(CertificateNames, AreDnsNamesAndAddressesAndNothingElse) {
+  EXPECT_EQ(certificate_names("pin.example.it"), "DNS:pin.example.it");
+  EXPECT_EQ(certificate_names("pin.example.it,192.0.2.10 , 2001:db8::1"),
+            "DNS:pin.example.it,IP:192.0.2.10,IP:2001:db8::1");
+  for (const char* wrong :
+       {"", " ", ",", "a.it,", "a.it,,b.it", "a b", "DNS:a.it", "*.example.it", "a.it;b.it", "192.0.2.999",
+        "1.2.3", ".a.it", "-a.it", "a_b.it", "a.it\n", "@section", "fe80::1%lo"}) {
+    EXPECT_FALSE(certificate_names(wrong)) << wrong;
+  }
+  EXPECT_FALSE(certificate_names(std::string(254, 'a')));
 }
 
 TEST(Endpoint, IsHostAndPort) {

@@ -2,6 +2,7 @@
 retired is gone. Backup, a second token and a restore are in test_key_backup.py."""
 
 import json
+import subprocess
 import threading
 
 import pytest
@@ -187,3 +188,44 @@ def test_uses_of_the_record_key_are_counted_over_a_kill(appliances, town):
     assert before <= uses() < before + 2**18
     made.act("keys", "rotate", "record")
     assert uses() > 0
+
+
+def openssl(*words):
+    return subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, text=True).stdout
+
+
+def names(certificate):
+    return openssl("x509", "-in", certificate, "-noout", "-ext", "subjectAltName").splitlines()[-1].strip()
+
+
+def test_a_server_certificate_that_is_not_the_appliances_own_gives_the_next_one_no_name(appliances, tmp_path):
+    made = appliances()
+    server, ca, ext = made.directory / "server.pem", tmp_path / "ca.pem", tmp_path / "ext"
+    own = server.read_bytes()
+    named, tls = names(server), states(made, "tls")
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", tmp_path / "key", "-days", 1,
+            "-subj", "/CN=names", "-addext", "subjectAltName=DNS:bank.example", "-out", ca)
+    (tmp_path / "tls.pub").write_text(openssl("x509", "-in", server, "-noout", "-pubkey"))
+    ext.write_text("subjectAltName=DNS:bank.example\n")
+    openssl("x509", "-new", "-subj", "/CN=Sigillo", "-force_pubkey", tmp_path / "tls.pub", "-CA", ca, "-CAkey", tmp_path / "key",
+            "-days", 1, "-extfile", ext, "-out", tmp_path / "other.pem")
+    for foreign, why in ((ca, "of no TLS key"), (tmp_path / "other.pem", "not signed by this appliance's CA")):
+        server.write_bytes(foreign.read_bytes())
+        code, said = rotate(made, "tls", check=False)
+        assert code == 1 and why in said["what"] and "Nothing was changed" in said["next"], said
+        assert server.read_bytes() == foreign.read_bytes() and states(made, "tls") == tls
+    server.write_bytes(own)
+    rotate(made, "tls")
+    assert names(server) == named
+    now = server.read_bytes()
+    server.write_bytes(own)
+    code, said = rotate(made, "tls", check=False)
+    assert code == 1 and "of an older TLS key" in said["what"], said
+    server.write_bytes(now)
+    made.set("server.names", "localhost, 127.0.0.1, pin.example.it")
+    made.restart()
+    server.write_bytes(ca.read_bytes())
+    assert rotate(made, "tls")[1]["names"] == "DNS:localhost,IP:127.0.0.1,DNS:pin.example.it"
+    assert names(server) == "DNS:localhost, IP Address:127.0.0.1, DNS:pin.example.it"
+    renew(made)
+    assert made.portal.get("/v1/whoami").status == 200

@@ -17,6 +17,7 @@ struct ServerConfig {
   std::string monitor = "127.0.0.1:9464";
   std::string certificate;  // PEM chain of the server certificate; its key is the HSM's `tls`
   std::string channel_ca;   // PEM of the CA that channel certificates are under
+  std::string names;  // of the next server certificate, "a.example, 192.0.2.1"; empty: those of the last
 };
 struct StoreConfig {
   std::string path;
@@ -79,6 +80,8 @@ struct ConfigError {
 };
 
 std::variant<Config, ConfigError> load_config(const std::string& path);
+// "a.example, 192.0.2.1" as a certificate has it, "DNS:a.example,IP:192.0.2.1". Nothing where one is neither.
+std::optional<std::string> certificate_names(std::string_view text);
 // "HOST:PORT" split and checked; IPv6 in brackets.
 std::optional<std::pair<std::string, std::uint16_t>> parse_endpoint(std::string_view text);
 
