@@ -7,11 +7,11 @@
 #include <mutex>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/thread_pool.hpp>
 
 #include <api/server.hpp>
 
 #include "door_log.hpp"
+#include "handshake_threads.hpp"
 #include "metrics.hpp"
 #include "quota.hpp"
 #include "registry.hpp"
@@ -55,9 +55,7 @@ struct Core {
   Registry monitors;
   std::atomic<std::uint32_t> handshakes = 0;  // in flight
   InFlight in_flight;
-  // A handshake signs with the HSM's key, which blocks: it does so here and not on an I/O thread. Two suffice
-  // for the rate that a token signs at; one that is slow holds up handshakes only.
-  boost::asio::thread_pool handshake_threads{2};
+  HandshakeThreads handshake_threads;
 
   TlsContext tls() const {
     const std::lock_guard lock(tls_mutex);

@@ -136,7 +136,7 @@ void serve(api::Server& server, appliance::Host& host, appliance::Administration
   for (;;) {
     const int signal = api::wait_for_signal(settled ? round : kPause);
     // Only while both sides move: a supervisor that hears nothing starts another one.
-    if (beat && server.beat() && !host.hangs()) api::tell_supervisor("WATCHDOG=1");
+    if (beat && server.beat(host.patience()) && !host.hangs()) api::tell_supervisor("WATCHDOG=1");
     if (signal == 0) {
       administration.forget_old_shares();
       settled = settled || host.standing() != appliance::Standing::sealed || try_unseal(host, config);

@@ -219,7 +219,6 @@ Server::~Server() {
   stop();
   parts_->core.in_flight.wait_none();
   parts_->core.handshake_threads.stop();
-  parts_->core.handshake_threads.join();
 }
 
 base::Result<void> Server::reload_tls() {
@@ -241,11 +240,12 @@ base::Result<void> Server::use_key(EVP_PKEY* key) {
   return base::ok();
 }
 
-bool Server::beat() {
+bool Server::beat(base::Duration patience) {
   Parts& parts = *parts_;
+  const bool shaking = parts.core.handshake_threads.move(patience);
   if (!parts.beaten.exchange(false)) return false;
   asio::post(parts.io, [&parts] { parts.beaten = true; });
-  return true;
+  return shaking;
 }
 
 std::uint16_t Server::port() const {

@@ -111,9 +111,12 @@ bool Host::hangs() const {
   if (!lease) return false;
   const auto& parts = lease->assembly().parts();
   const auto load = parts.dispatcher->load();
-  const base::Duration long_ago{config_.hsm.deadline.ms * kDeadlines};
-  return load.stuck >= load.workers || parts.timed_anchor->abandoned_for() > long_ago ||
-         parts.token->blocked_for() > long_ago;
+  return load.stuck >= load.workers || parts.timed_anchor->abandoned_for() > patience() ||
+         parts.token->blocked_for() > patience();
+}
+
+base::Duration Host::patience() const {
+  return {config_.hsm.deadline.ms * kDeadlines};
 }
 
 bool Host::closing() const {

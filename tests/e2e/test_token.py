@@ -6,8 +6,10 @@ import random
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -20,7 +22,7 @@ for folder in ("fault", "audit", "campaign"):
     sys.path.insert(0, str(TESTS / folder))
 from books import PIN, Books  # noqa: E402
 from clients import Guessers  # noqa: E402
-from control import (CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED, DEVICE_REMOVED, FAIL, HANG, TOKEN_ABSENT,  # noqa: E402
+from control import (CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED, DEVICE_REMOVED, FAIL, HANG, NONE, TOKEN_ABSENT,  # noqa: E402
                      Control)
 
 PRODUCTION = {"dev.allow_weak_policy": False, "quotas.per_second": 1000, "quotas.burst": 2000}
@@ -231,6 +233,93 @@ def test_a_hang_of_a_part_that_holds_everything_ends_the_supervisors_patience(wa
     supervisor.settimeout(60 * SLOW)
     assert b"WATCHDOG=1" in supervisor.recv(4096)
     desk.back()
+    desk.balance()
+
+
+class Knocks:
+    """Clients that begin a handshake, each on its own thread, and wait for the server's signature."""
+
+    def __init__(self, appliance, count):
+        self.address = ("127.0.0.1", appliance.port)
+        self.threads = [threading.Thread(target=self.knock, daemon=True) for _ in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def knock(self):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        try:
+            with socket.create_connection(self.address, timeout=60) as plain, context.wrap_socket(plain):
+                pass
+        except OSError:  # cut by its deadline, or as the server ends
+            pass
+
+    def join(self):
+        for thread in self.threads:
+            thread.join(60 * SLOW)
+            assert not thread.is_alive()
+
+
+@pytest.fixture
+def knocked(watched):
+    """No call of its own is in the module but those of handshakes: what hangs at C_Sign is one of these."""
+    desk, faults, supervisor = watched
+    desk.appliance.set("hsm.canary", "1h")
+    desk.appliance.restart()
+    assert desk.right().outcome == "verified", "on a connection that stays open"
+    seen = [0, 0.0]
+
+    def quiet():
+        if faults.calls("C_Sign") != seen[0]:
+            seen[:] = faults.calls("C_Sign"), time.monotonic()
+        return time.monotonic() - seen[1] > 3
+
+    eventually(quiet, what="the end of what a start looks at")
+    yield desk, faults, supervisor
+
+
+def test_two_signatures_of_handshakes_that_never_return_end_the_supervisors_patience(knocked):
+    desk, faults, supervisor = knocked
+    faults.arm("C_Sign", HANG, times=2)
+    knocks = Knocks(desk.appliance, 3)
+    eventually(lambda: faults.block.hanging == 2, what="both handshake threads in the module")
+    assert desk.right().outcome == "verified", "who is connected is served, and nothing else is wrong"
+    supervisor.settimeout(2 * SLOW)
+    with pytest.raises(TimeoutError):
+        for _ in range(300):  # five beats a second: twelve deadlines of a second
+            supervisor.recv(4096)
+    assert desk.right().outcome == "verified"
+    faults.clear()
+    supervisor.settimeout(60 * SLOW)
+    assert b"WATCHDOG=1" in supervisor.recv(4096)
+    knocks.join()
+    desk.balance()
+
+
+def hang_in_turn(faults, turn):
+    """Each turn has a row before the last one's: a call that goes on looks at those behind its own only."""
+    rule = faults.block.rules[len(faults.block.rules) - 1 - turn]
+    rule.point, rule.at, rule.times, rule.seen, rule.struck = b"C_Sign", 1, 0, 0, 0
+    rule.action = HANG
+    return rule
+
+
+def test_signatures_that_are_slow_and_many_that_wait_for_them_are_no_hang(knocked):
+    desk, faults, supervisor = knocked
+    rule = hang_in_turn(faults, 0)
+    knocks = Knocks(desk.appliance, 24)
+    supervisor.settimeout(2 * SLOW)
+    for turn in range(1, 6):  # 20 s: longer than a hang is given, and than anybody waits for a handshake
+        eventually(lambda: faults.block.hanging == 2, what="both handshake threads in the module")
+        until = time.monotonic() + 4
+        while time.monotonic() < until:
+            assert b"=" in supervisor.recv(4096)
+        following = hang_in_turn(faults, turn)
+        rule.action, rule = NONE, following
+    eventually(lambda: faults.block.hanging == 2, what="others that still wait")
+    faults.clear()
+    knocks.join()
+    assert desk.right().outcome == "verified"
     desk.balance()
 
 

@@ -84,8 +84,10 @@ class Server {
   // The key of the handshakes to come; nullptr: there are none, for the key's token has gone. Connections
   // that are open stay, and are answered what the service says. On an error nothing has changed.
   base::Result<void> use_key(EVP_PKEY* key);
-  // Whether the I/O threads did what they were given at the last beat: false is a loop that hangs.
-  bool beat();
+  // Whether the I/O threads did what they were given at the last beat, and a handshake thread came back from
+  // something within `patience`, or had nothing to do. False is a loop that hangs, or an HSM that signs for
+  // no new connection and does not come back.
+  bool beat(base::Duration patience);
 
   std::uint16_t port() const;
   std::uint16_t monitor_port() const;

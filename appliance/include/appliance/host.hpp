@@ -62,6 +62,8 @@ class Host final : public Service {
   // would bring the device back. Nothing but a new process gets out of that. An HSM that is away is another
   // thing: its calls come back.
   bool hangs() const;
+  // A call that is out for longer is taken for one that never comes back.
+  base::Duration patience() const;
   // The appliance is being sealed: whoever holds a Lease ends soon.
   bool closing() const;
 
