@@ -14,7 +14,10 @@ target_compile_options(sigillo_flags INTERFACE
   -fcf-protection=full               # indirect branches land on their targets only (CET)
   -fno-strict-aliasing               # wire formats are read as bytes; never let it be undefined
   -ftrivial-auto-var-init=zero       # an uninitialised local never shows what was on the stack
-  -fno-plt)
+  -fno-plt
+  # The same bytes from any folder: no path of this one in the log's `at=`, in debug information, and so in the linker's build-id.
+  -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=
+  -ffile-prefix-map=${CMAKE_BINARY_DIR}=build) # of two that fit, the last one counts
 target_compile_definitions(sigillo_flags INTERFACE
   _GLIBCXX_ASSERTIONS)               # bounds in the standard containers: abort, not read on
 target_link_options(sigillo_flags INTERFACE
