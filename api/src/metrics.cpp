@@ -37,6 +37,7 @@ void add(std::vector<prometheus::MetricFamily>& families, const appliance::Readi
   if (families.empty() || families.back().name != reading.name)
     families.push_back({reading.name, reading.help, type_of(reading.kind), {}});
   prometheus::ClientMetric metric;
+  if (!reading.channel.empty()) metric.label.push_back({"channel", reading.channel});
   if (*reading.label != '\0') metric.label.push_back({reading.label, reading.label_value});
   metric.counter.value = metric.gauge.value = reading.value;
   std::uint64_t cumulative = 0;

@@ -1,6 +1,6 @@
 // Metrics in Prometheus' text form: requests by route and status, their time by route, connections,
-// handshakes, outages. Labels are routes, statuses and codes; never a subject, a channel's operator or an
-// identifier, so that what is scraped tells nothing of anybody. Counters are looked up once and kept: a
+// handshakes, outages. Labels are routes, statuses, codes and enrolled channels; never a subject, an operator
+// or an identifier, so that what is scraped tells nothing of anybody. Counters are looked up once and kept: a
 // request costs two atomic additions. Thread rule: any thread.
 #pragma once
 

@@ -15,6 +15,27 @@ ActionFailure not_unsealed(const base::Error& error, bool person) {
   return failed(error, "The appliance stays sealed", "Correct that, and unseal it again.");
 }
 
+// Of each channel that asked for a decision since this opened: how many secrets were compared, how many of
+// them were wrong, and who was turned away by a counter.
+json::array by_channel(const ChannelRegistry& channels) {
+  json::array out;
+  for (const auto& channel : channels.all()) {
+    const auto& outcomes = channel.figures->outcomes;
+    const auto compared = outcomes.evaluated();
+    const auto wrong = outcomes.of(EventOutcome::rejected);
+    const auto delayed = outcomes.of(EventOutcome::delayed), locked = outcomes.of(EventOutcome::locked);
+    if (compared + delayed + locked == 0) continue;
+    const double rate = compared == 0 ? 0 : static_cast<double>(wrong) / static_cast<double>(compared);
+    out.push_back({{"channel", channel.label()},
+                   {"compared", compared},
+                   {"wrong", wrong},
+                   {"failure_rate", rate},
+                   {"delayed", delayed},
+                   {"locked", locked}});
+  }
+  return out;
+}
+
 }  // namespace
 
 ActionOutcome status(ActionCall& call) {
@@ -38,6 +59,7 @@ ActionOutcome status(ActionCall& call) {
   out["development"] = parts.config.allow_weak_policy;
   const auto officers = load_officers(parts.context());
   if (officers) out["officers"] = active(*officers);
+  out["channels"] = by_channel(parts.channels);
   return out;
 }
 

@@ -132,8 +132,15 @@ Id channel_id(Role role, std::string_view name) {
 
 void ChannelRegistry::set(std::vector<Channel> channels) {
   std::vector<ChannelPtr> made;
-  for (auto& channel : channels) made.push_back(std::make_shared<const Channel>(std::move(channel)));
   const std::unique_lock lock(mutex_);
+  for (auto& channel : channels) {
+    const auto before = std::ranges::find_if(channels_, [&](const ChannelPtr& known) {
+      return !channel.figures && known->role == channel.role && known->name == channel.name;
+    });
+    if (before != channels_.end()) channel.figures = (*before)->figures;
+    if (!channel.figures) channel.figures = std::make_shared<ChannelFigures>();
+    made.push_back(std::make_shared<const Channel>(std::move(channel)));
+  }
   channels_ = std::move(made);
 }
 

@@ -14,6 +14,8 @@
 #include <appliance/records.hpp>
 #include <base/result.hpp>
 
+#include "channel_figures.hpp"
+
 namespace sigillo::appliance {
 
 // Whether a channel of the role has a delivery key.
@@ -28,7 +30,7 @@ Id channel_id(Role role, std::string_view name);
 
 class ChannelRegistry {
  public:
-  void set(std::vector<Channel> channels);
+  void set(std::vector<Channel> channels);  // who was there before keeps its figures
   // By the key of its certificate, or by the one of before a renewal while that is good.
   ChannelPtr find(Role role, std::string_view name, const base::Digest& certificate_key,
                   base::Instant now) const;

@@ -21,6 +21,26 @@ base::Task<Reply> dispatch(Session& session, const Request& request) {
   co_return co_await std::visit(to_operation, request);
 }
 
+// Right and wrong of every channel from the beginning on, so that a first one is seen to rise; the rest once
+// there is any.
+void append_channels(std::vector<Reading>& out, const std::vector<Channel>& channels) {
+  for (const auto& channel : channels) {
+    for (std::uint16_t i = 1; i < Outcomes::kKinds; ++i) {
+      const auto outcome = static_cast<EventOutcome>(i);
+      const auto counted = channel.figures->outcomes.of(outcome);
+      if (counted == 0 && outcome != EventOutcome::verified && outcome != EventOutcome::rejected) continue;
+      out.push_back({"sigillo_channel_outcomes_total",
+                     "Decisions, by channel and outcome",
+                     Reading::Kind::counter,
+                     "outcome",
+                     std::string(outcome_name(i)),
+                     static_cast<double>(counted),
+                     {},
+                     channel.label()});
+    }
+  }
+}
+
 }  // namespace
 
 class Engine::Presence {
@@ -117,6 +137,7 @@ std::vector<Reading> Engine::readings() const {
   using enum Reading::Kind;
   std::vector<Reading> out;
   context_.figures->append_to(out, context_.store, context_.now());
+  append_channels(out, context_.channels.all());
   if (const auto ends = context_.channels.first_end())
     out.push_back({"sigillo_channel_certificate_expiry_timestamp_seconds",
                    "When the first certificate of an active channel ends", gauge, "", "",

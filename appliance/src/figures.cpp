@@ -120,10 +120,10 @@ void Figures::locked(const Locked& counted) {
 void Figures::append_to(std::vector<Reading>& out, const sealed_store::Store& store,
                         base::Instant now) const {
   using enum Reading::Kind;
-  for (std::size_t i = 1; i < outcomes_.size(); ++i) {
+  for (std::uint16_t i = 1; i < Outcomes::kKinds; ++i) {
     out.push_back({"sigillo_outcomes_total", "Decisions, by outcome", counter, "outcome",
-                   std::string(outcome_name(static_cast<std::uint16_t>(i))),
-                   static_cast<double>(outcomes_[i].load())});
+                   std::string(outcome_name(i)),
+                   static_cast<double>(outcomes_.of(static_cast<EventOutcome>(i)))});
   }
   out.push_back({"sigillo_guess_limit_reached_total", "Subjects that were locked by a wrong PIN", counter, "",
                  "", static_cast<double>(limits_.load())});

@@ -15,6 +15,8 @@
 #include <base/histogram.hpp>
 #include <sealed_store/store.hpp>
 
+#include "channel_figures.hpp"
+
 namespace sigillo::appliance {
 
 // The parts of the time from a charge to its answer. `anchor` is inside `charge`, and inside most settles.
@@ -30,7 +32,7 @@ const char* name(Alarm alarm);
 
 class Figures {
  public:
-  void outcome(EventOutcome outcome) { add(outcomes_[static_cast<std::size_t>(outcome)]); }
+  void outcome(EventOutcome outcome) { outcomes_.add(outcome); }
   void limit_reached() { add(limits_); }
   void alarm(Alarm alarm, std::string_view channel = {});  // counted, and a line in the log
   void ledger_altered(std::uint64_t seq);                  // the same, with the entry
@@ -73,7 +75,7 @@ class Figures {
   const Courier& courier(Medium medium) const { return couriers_[static_cast<std::size_t>(medium) - 1]; }
   static void add(Count& count) { count.fetch_add(1, std::memory_order_relaxed); }
 
-  std::array<Count, 16> outcomes_{};
+  Outcomes outcomes_;
   std::array<Count, 5> alarms_{};
   std::array<base::Histogram, 4> steps_;
   std::array<Courier, 4> couriers_;

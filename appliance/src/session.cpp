@@ -76,6 +76,11 @@ base::Task<std::variant<Reply, ChargedAttempt>> Session::charge(Gate gate) {
   }
 }
 
+void Session::decided(EventOutcome outcome) const {
+  context_.figures->outcome(outcome);
+  channel().figures->outcomes.add(outcome);
+}
+
 base::Task<Reply> Session::refuse(const Gate& gate, const guard::View& view) {
   Rejection refused{view.locked ? Rejection::Outcome::locked : Rejection::Outcome::delayed, view.remaining,
                     std::nullopt};
@@ -85,7 +90,7 @@ base::Task<Reply> Session::refuse(const Gate& gate, const guard::View& view) {
     refused.retry_after_s = static_cast<std::uint32_t>(std::max<std::int64_t>(left_s, 1));
   }
   const auto outcome = view.locked ? EventOutcome::locked : EventOutcome::delayed;
-  context_.figures->outcome(outcome);
+  decided(outcome);
   Changes changes{.events = {event(EventKind::refused, gate.key.subject, outcome, gate.endpoint)},
                   .witnessed = false};
   co_return co_await commit(std::move(changes), refused);
@@ -154,7 +159,7 @@ base::Task<Reply> Session::settle(ChargedAttempt attempt, std::optional<GuardVal
   auto committed = co_await context_.store.settle(std::move(attempt), std::move(changes));
   context_.figures->step(Step::settle).observe(std::chrono::steady_clock::now() - begun);
   if (!committed) co_return outage_of(committed.error());
-  context_.figures->outcome(outcome);
+  decided(outcome);
   co_return std::move(rendered);
 }
 

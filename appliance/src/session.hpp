@@ -95,6 +95,7 @@ class Session {
  private:
   // Delayed or locked: noted, answered, nothing charged.
   base::Task<Reply> refuse(const Gate& gate, const guard::View& view);
+  void decided(EventOutcome outcome) const;  // counted, for all and for the channel
   Rendered keep_answer(Changes& changes, const Answer& answer, bool secret);
 
   const Context& context_;

@@ -1,4 +1,5 @@
 // sigillo status, seal, unseal: how an appliance stands, and closing and opening it.
+#include <cstdio>
 #include <memory>
 
 #include <CLI/CLI.hpp>
@@ -32,6 +33,15 @@ struct Arguments {
   bool share = false, unclean_stops = false;
 };
 
+std::string channel_in_words(const json::object& channel) {
+  const auto number = [&](const char* member) { return json::serialize(channel.at(member)); };
+  char share[16];
+  std::snprintf(share, sizeof share, "%.1f", channel.at("failure_rate").to_number<double>() * 100);
+  return std::string(channel.at("channel").as_string()) + "  " + number("wrong") + " wrong of " +
+         number("compared") + " (" + share + " %), delayed " + number("delayed") + ", locked " +
+         number("locked");
+}
+
 std::string in_words(const json::object& status) {
   std::string out = "The appliance is " + std::string(status.at("state").as_string());
   out += status.at("ready").as_bool() ? " and ready." : ".";
@@ -39,6 +49,9 @@ std::string in_words(const json::object& status) {
   if (const auto* id = status.if_contains("appliance"))
     out += "\nappliance " + std::string(id->as_string()) + ", ledger at entry " +
            json::serialize(status.at("seq")) + ", officers " + json::serialize(status.at("officers"));
+  if (const auto* channels = status.if_contains("channels")) {
+    for (const auto& one : channels->as_array()) out += "\n  " + channel_in_words(one.as_object());
+  }
   return out;
 }
 

@@ -56,10 +56,12 @@ TEST_F(Monitor, ShowsWhatTheApplianceSaysOfItselfAndWhyItIsNotReady) {
   std::vector<std::uint64_t> buckets(base::Histogram::kBounds.size() + 1, 0);
   buckets[0] = 2;
   buckets.back() = 1;
-  service_.figures = {{"sigillo_outcomes_total", "By outcome", counter, "outcome", "verified", 3, {}},
-                      {"sigillo_outcomes_total", "By outcome", counter, "outcome", "rejected", 1, {}},
-                      {"sigillo_step_seconds", "Steps", histogram, "step", "charge", 6.5, buckets},
-                      {"sigillo_hsm_queue", "Waiting", gauge, "", "", 7, {}}};
+  service_.figures = {
+      {"sigillo_outcomes_total", "By outcome", counter, "outcome", "verified", 3, {}},
+      {"sigillo_outcomes_total", "By outcome", counter, "outcome", "rejected", 1, {}},
+      {"sigillo_step_seconds", "Steps", histogram, "step", "charge", 6.5, buckets},
+      {"sigillo_channel_outcomes_total", "By both", counter, "outcome", "rejected", 5, {}, "portal:one"},
+      {"sigillo_hsm_queue", "Waiting", gauge, "", "", 7, {}}};
   service_.be({.ready = false, .reasons = {"hsm-unavailable"}});
   const auto seen = monitor("/metrics");
   for (const char* line :
@@ -68,6 +70,7 @@ TEST_F(Monitor, ShowsWhatTheApplianceSaysOfItselfAndWhyItIsNotReady) {
         "sigillo_step_seconds_count{step=\"charge\"} 3", "sigillo_step_seconds_sum{step=\"charge\"} 6.5",
         "sigillo_step_seconds_bucket{step=\"charge\",le=\"0.0001\"} 2",
         "sigillo_step_seconds_bucket{step=\"charge\",le=\"+Inf\"} 3", "sigillo_hsm_queue 7",
+        "sigillo_channel_outcomes_total{channel=\"portal:one\",outcome=\"rejected\"} 5",
         "sigillo_not_ready{reason=\"hsm-unavailable\"} 1", "sigillo_ready 0"}) {
     EXPECT_NE(seen.find(line), std::string::npos) << line << "\n" << seen;
   }

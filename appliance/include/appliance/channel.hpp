@@ -34,6 +34,8 @@ std::optional<Medium> courier_medium(Role role);  // of the four couriers
 enum class ChannelStatus : std::uint8_t { active = 1, suspended = 2, revoked = 3 };
 std::string_view name(ChannelStatus status);
 
+struct ChannelFigures;
+
 struct Channel {
   Role role = Role::portal;
   std::string name;  // 1 to 48 of [a-z0-9-]
@@ -54,6 +56,9 @@ struct Channel {
   std::vector<base::Digest> former_keys;  // of certificates before that; good for nothing, and still its own
   // Delivery keys that something may still be sealed to. Nothing new is; they keep belonging to this channel.
   std::vector<std::string> former_delivery;
+
+  // Of whatever this channel is or becomes: the registry gives them, and copies share them.
+  std::shared_ptr<ChannelFigures> figures = {};
 
   std::string label() const { return std::string(appliance::name(role)) + ":" + name; }
 };

@@ -1,6 +1,6 @@
 // Reading: one figure of the appliance's own, for whoever scrapes: /metrics renders them. Labels are words of
-// the product (an outcome, a step, an HSM function): never a subject, a channel, an operator or an
-// identifier, so that what is scraped tells nothing of anybody. Thread rule: values.
+// the product (an outcome, a step, an HSM function) and names of enrolled channels: never a subject, an
+// operator or an identifier, so that what is scraped tells nothing of anybody. Thread rule: values.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +18,7 @@ struct Reading {
   std::string label_value = {};
   double value = 0;                         // of a histogram: its sum in seconds
   std::vector<std::uint64_t> buckets = {};  // by base::Histogram::kBounds
+  std::string channel = {};                 // a second label, `channel`; empty: none
 };
 
 }  // namespace sigillo::appliance
