@@ -214,6 +214,10 @@ class Loader {
       return fail("anchor.interval",
                   "must be at most \"1m\": what it leaves open is given up at an unclean stop");
     }
+    if (config_.spray.window < base::minutes(1) || config_.spray.window > base::hours(1)) {
+      return fail("alarms.spray_window",
+                  "must be from \"1m\" to \"1h\": so long a citizen has to come back with the right PIN");
+    }
     return ledger();
   }
 

@@ -51,6 +51,12 @@ bool set_anchor_mode(Config& config, std::string_view text) {
   return true;
 }
 
+bool set_spray(Config& config, std::string_view text) {
+  if (text != "on" && text != "off") return false;
+  config.spray.on = text == "on";
+  return true;
+}
+
 bool set_profile(Config& config, std::string_view text) {
   if (text != "inps" && text != "strict") return false;
   config.profile = text;
@@ -143,6 +149,11 @@ const ConfigKey kKeys[] = {
     {"audit.segment_entries", CountAt{AT(std::uint32_t, audit.segment_entries)}},
     {"audit.keep_for", DurationAt{AT(Duration, audit.keep_for)}},
     {"audit.keep_entries", CountAt{AT(std::uint32_t, audit.keep_entries)}},
+
+    {"alarms.spray", ChoiceAt{set_spray, unranked, "\"on\" or \"off\""}},
+    {"alarms.spray_window", DurationAt{AT(Duration, spray.window)}},
+    {"alarms.spray_misses", CountAt{AT(std::uint32_t, spray.misses), 1'000'000}},
+    {"alarms.spray_share", CountAt{AT(std::uint32_t, spray.share), 100}},
 
     {"quotas.per_second", CountAt{AT(std::uint32_t, quotas.per_second), UINT32_MAX, true}},
     {"quotas.burst", CountAt{AT(std::uint32_t, quotas.burst), UINT32_MAX, true}},

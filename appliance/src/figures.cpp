@@ -32,6 +32,8 @@ const char* name(Alarm alarm) {
       return "ledger-altered";
     case Alarm::record_unreadable:
       return "record-unreadable";
+    case Alarm::spray:
+      return "spray";
   }
   std::abort();
 }
@@ -44,6 +46,13 @@ void Figures::alarm(Alarm alarm, std::string_view channel) {
 void Figures::ledger_altered(std::uint64_t seq) {
   add(alarms_[static_cast<std::size_t>(Alarm::ledger_altered)]);
   base::log::error("alarm", {{"kind", name(Alarm::ledger_altered)}, {"seq", seq}});
+}
+
+void Figures::spray(std::string_view channel, const SprayWatch::Window& seen) {
+  add(alarms_[static_cast<std::size_t>(Alarm::spray)]);
+  base::log::warn(
+      "alarm",
+      {{"kind", name(Alarm::spray)}, {"channel", channel}, {"misses", seen.standing}, {"right", seen.right}});
 }
 
 void Figures::unreadable(const sealed_store::RecordKey& key, const base::Error& cause) {

@@ -26,7 +26,8 @@ enum class Alarm : std::uint8_t {
   shared_contact,
   existence_told,
   ledger_altered,
-  record_unreadable
+  record_unreadable,
+  spray
 };
 const char* name(Alarm alarm);
 
@@ -36,6 +37,7 @@ class Figures {
   void limit_reached() { add(limits_); }
   void alarm(Alarm alarm, std::string_view channel = {});  // counted, and a line in the log
   void ledger_altered(std::uint64_t seq);                  // the same, with the entry
+  void spray(std::string_view channel, const SprayWatch::Window& seen);
   // A record that whoever goes through a queue had to pass: the same, once for each.
   void unreadable(const sealed_store::RecordKey& key, const base::Error& cause);
   bool known_unreadable(const sealed_store::RecordKey& key) const;
@@ -76,7 +78,7 @@ class Figures {
   static void add(Count& count) { count.fetch_add(1, std::memory_order_relaxed); }
 
   Outcomes outcomes_;
-  std::array<Count, 5> alarms_{};
+  std::array<Count, 6> alarms_{};
   std::array<base::Histogram, 4> steps_;
   std::array<Courier, 4> couriers_;
   std::array<Count, 2> secret_replays_{};

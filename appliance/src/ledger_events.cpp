@@ -39,6 +39,7 @@ constexpr auto kEvents = std::to_array<std::pair<EventKind, std::string_view>>({
     {EventKind::ledger_checkpoint, "ledger-checkpoint"},
     {EventKind::shared_contact, "shared-contact"},
     {EventKind::existence_told, "existence-told"},
+    {EventKind::spray, "spray"},
     {EventKind::channel_enrolled, "channel-enrolled"},
     {EventKind::erased, "erased"},
     {EventKind::channel_suspended, "channel-suspended"},

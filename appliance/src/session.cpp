@@ -81,6 +81,18 @@ void Session::decided(EventOutcome outcome) const {
   channel().figures->outcomes.add(outcome);
 }
 
+void Session::watch_spray(const ChargedAttempt& attempt, bool right, bool ends_count,
+                          Changes& changes) const {
+  const auto& alarm = context_.config.spray;
+  if (!alarm.on || attempt.key().counter != static_cast<std::uint8_t>(guard::Counter::pin)) return;
+  const auto pin = SprayWatch::look(attempt, right, ends_count, alarm.window);
+  const auto raised = channel().figures->spray.note(pin, now(), alarm);
+  if (!raised) return;
+  context_.figures->spray(channel().label(), *raised);
+  changes.events.push_back(event(EventKind::spray, {}, EventOutcome::none,
+                                 std::to_string(raised->standing) + ':' + std::to_string(raised->right)));
+}
+
 base::Task<Reply> Session::refuse(const Gate& gate, const guard::View& view) {
   Rejection refused{view.locked ? Rejection::Outcome::locked : Rejection::Outcome::delayed, view.remaining,
                     std::nullopt};
@@ -154,6 +166,7 @@ base::Task<Reply> Session::settle(ChargedAttempt attempt, std::optional<GuardVal
   settled.attempt = attempt.seq();
   if (count) settled.guard.emplace(attempt.key(), *count);
   changes.events.insert(changes.events.begin(), std::move(settled));
+  watch_spray(attempt, outcome != EventOutcome::rejected, count && count->total() == 0, changes);
   Rendered rendered = keep_answer(changes, answer, secret);
   const auto begun = std::chrono::steady_clock::now();
   auto committed = co_await context_.store.settle(std::move(attempt), std::move(changes));

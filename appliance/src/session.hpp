@@ -96,6 +96,8 @@ class Session {
   // Delayed or locked: noted, answered, nothing charged.
   base::Task<Reply> refuse(const Gate& gate, const guard::View& view);
   void decided(EventOutcome outcome) const;  // counted, for all and for the channel
+  // Raises the alarm for spraying, where this PIN is the one that does; its entry goes into `changes`.
+  void watch_spray(const ChargedAttempt& attempt, bool right, bool ends_count, Changes& changes) const;
   Rendered keep_answer(Changes& changes, const Answer& answer, bool secret);
 
   const Context& context_;

@@ -115,6 +115,11 @@ issuer = "pin.example.it"
 checkpoint_folder = "/checkpoints"
 checkpoint_url = "https://witness.example.it/add"
 checkpoint_interval = "5m"
+[alarms]
+spray = "off"
+spray_window = "5m"
+spray_misses = 200
+spray_share = 10
 [quotas]
 per_second = 50
 burst = 60
@@ -163,6 +168,10 @@ allow_weak_policy = false
   EXPECT_EQ(config.anchor.interval, base::seconds(3));
   EXPECT_EQ(config.audit.checkpoint_url, "https://witness.example.it/add");
   EXPECT_EQ(config.audit.checkpoint_interval, base::minutes(5));
+  EXPECT_FALSE(config.spray.on);
+  EXPECT_EQ(config.spray.window, base::minutes(5));
+  EXPECT_EQ(config.spray.misses, 200U);
+  EXPECT_EQ(config.spray.share, 10U);
   EXPECT_EQ(config.quotas.burst, 60U);
   EXPECT_EQ(config.messages_folder, "/texts");
   EXPECT_EQ(config.policy.language, Language::de);
@@ -223,7 +232,10 @@ TEST_F(ConfigFile, AWrongTypeIsRefusedWithWhatIsWanted) {
       {"[policy.verifier]\nstretch = \"pbkdf2-sha256:0\"", "pbkdf2-sha256:N"},
       {"[policy.verifier]\nstretch = \"pbkdf2-sha256:10000x\"", "pbkdf2-sha256:N"},
       {"[audit]\ncheckpoint_url = \"http://witness.example.it\"", "https"},
-      {"[audit]\nissuer = \"a b\"", "printable"}};
+      {"[audit]\nissuer = \"a b\"", "printable"},
+      {"[alarms]\nspray = false", "\"off\""},
+      {"[alarms]\nspray = \"no\"", "\"off\""},
+      {"[alarms]\nspray_share = 101", "1 to 100"}};
   for (const auto& [text, wanted] : wrong)
     EXPECT_THAT(refused(std::string(text) + "\n"), HasSubstr(wanted)) << text;
 }
@@ -233,7 +245,8 @@ TEST_F(ConfigFile, ZeroNeverMeansUnlimited) {
        {"sessions = 0", "deadline = \"0s\"", "[policy.guess]\nlimit = 0", "[policy.guess]\ndelay_from = 0",
         "[policy.guess]\ndelay_first = \"0s\"", "[policy.credential]\nprovisional_validity = \"0d\"",
         "[policy.halves]\nletters_per_30d = 0", "[policy.delivery]\nattempts = 0",
-        "[policy.recovery]\nlimit = 0", "[quotas]\nper_second = 0\nburst = 0"}) {
+        "[policy.recovery]\nlimit = 0", "[alarms]\nspray_misses = 0", "[alarms]\nspray_share = 0",
+        "[alarms]\nspray_window = \"0s\"", "[quotas]\nper_second = 0\nburst = 0"}) {
     refused(std::string(text) + "\n");
     if (std::string_view(text).starts_with("[quotas]")) continue;
     refused(std::string(text) + "\n[dev]\nallow_weak_policy = true\n");
@@ -306,6 +319,10 @@ TEST_F(ConfigFile, ValuesThatDoNotGoTogetherAreRefused) {
   EXPECT_THAT(refused("[policy.guess]\ndelay_first = \"2h\"\n"), HasSubstr("delay_max"));
   EXPECT_THAT(refused("[anchor]\nmode = \"interval\"\ninterval = \"2m\"\n"), HasSubstr("anchor.interval"));
   EXPECT_THAT(refused("deadline = \"2m\"\n"), HasSubstr("hsm.deadline"));
+  for (const char* window : {"59s", "61m"}) {
+    EXPECT_THAT(refused(std::string("[alarms]\nspray_window = \"") + window + "\"\n"),
+                HasSubstr("alarms.spray_window"));
+  }
   EXPECT_THAT(refused("[quotas]\nper_second = 5\nburst = 0\n[dev]\nallow_weak_policy = true\n"),
               HasSubstr("quotas.burst"));
   for (const char* monitor : {"0.0.0.0:9464", "192.0.2.1:9464", "example.it:9464", "[::]:9464"}) {

@@ -53,6 +53,12 @@ struct AuditConfig {
   std::uint32_t keep_entries = 0;          // and all but so many of the last; 0: number lets none go
   std::uint32_t segment_entries = 1'000'000;
 };
+// Of one channel in one window: so many misses that stand, and so many for a hundred right PINs.
+struct SprayAlarm {
+  bool on = true;
+  base::Duration window = base::minutes(10);
+  std::uint32_t misses = 50, share = 25;
+};
 struct Quotas {
   std::uint32_t per_second = 200,
                 burst = 400;  // per channel certificate; 0 only on a development appliance: off
@@ -66,6 +72,7 @@ struct Config {
   HsmConfig hsm;
   AnchorConfig anchor;
   AuditConfig audit;
+  SprayAlarm spray;
   Quotas quotas;
   std::string profile = "inps";
   Policy policy = Policy::inps();

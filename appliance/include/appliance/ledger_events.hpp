@@ -41,6 +41,7 @@ enum class EventKind : std::uint16_t {
   ledger_checkpoint = 151,
   shared_contact = 160,  // an alarm: one contact, many subjects
   existence_told = 161,  // an alarm: a 409 told a portal that a credential exists
+  spray = 162,           // an alarm, about no one subject; `reference` is "MISSES:RIGHT" of the window
   channel_enrolled = 170,
   erased = 171,             // a subject's records; `reference` is the SHA-256 of the reason
   channel_suspended = 172,  // `reference` is the channel
