@@ -136,7 +136,7 @@ int serve(Options& options) {
 
 int main(int argc, char** argv) {
   if (!base::lock_secret_arena(kArenaBytes)) base::log::warn("courier.memory_not_locked");
-  CLI::App app;
+  CLI::App app{"", "sigillo-courier"};  // or --help names the path that it was called by
   Options options;
   declare(app, options);
   app.set_version_flag("--version", std::string("sigillo-courier ") + SIGILLO_VERSION);
