@@ -5,6 +5,7 @@ The programs are built once here. That another folder gives the same is shown by
 debug information included, and some files compiled anew in another folder, by the build's own commands, are the same objects.
 """
 
+import gzip
 import json
 import os
 import pathlib
@@ -80,6 +81,11 @@ class Package(unittest.TestCase):
     def test_two_makings_give_the_same_bytes(self):
         self.assertEqual(self.package.name, self.again.name)
         self.assertTrue(self.package.read_bytes() == self.again.read_bytes(), "diffoscope says in what they differ")
+
+    def test_no_file_has_a_byte_of_the_folder_it_was_made_in(self):
+        for file in [file for file in self.root.glob("usr/**/*") if file.is_file()]:
+            content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+            self.assertFalse([folder for folder in (SOURCE, BUILD, self.package.parent) if bytes(folder) in content], file)
 
     def test_the_buildinfo_beside_it_names_its_digest_and_what_it_was_built_with(self):
         text = next(self.package.parent.glob("*.buildinfo")).read_text()
