@@ -1,7 +1,8 @@
 // A PKCS#11 module in front of a real one (SIGILLO_FAULT_REAL, else SoftHSM2): it passes every call through,
-// one at a time, and on the way does what the control file says: any CK_RV at the n-th call of any function,
-// a hang, a kill, and a network HSM: a latency for each call that goes to the device, so many of them at
-// once, a bound of sessions, outages, dead sessions, the flags of a PIN that is nearly locked.
+// MACs and signatures beside each other and any other alone, and on the way does what the control file says:
+// any CK_RV at the n-th call of any function, a hang, a kill, and a network HSM: a latency for each call that
+// goes to the device, so many of them at once, a bound of sessions, outages, dead sessions, the flags of a
+// PIN that is nearly locked.
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -10,6 +11,8 @@
 #include <cstdlib>
 #include <map>
 #include <mutex>
+#include <shared_mutex>
+#include <tuple>
 #include <type_traits>
 #include <vector>
 
@@ -61,9 +64,11 @@ CK_FUNCTION_LIST* real() {
   return list;
 }
 
-// One caller at a time in the real module: SoftHSM2 2.6.1 crashes where a session is closed beside a call.
-std::mutex& inside() {
-  static std::mutex mutex;
+// Shared by those who make MACs and signatures, for no client library of a network HSM lets these wait for
+// each other. Whoever calls anything else is alone in the real module: SoftHSM2 2.6.1 crashes where a session
+// is closed beside a call.
+std::shared_mutex& inside() {
+  static std::shared_mutex mutex;
   return mutex;
 }
 
@@ -105,7 +110,7 @@ Device& device() {
 class Sessions {
  public:
   CK_RV check(CK_SESSION_HANDLE session) {
-    const std::lock_guard lock(mutex_);
+    const std::shared_lock lock(mutex_);
     const auto known = epoch_of_.find(session);
     const bool dead = known != epoch_of_.end() && known->second != block().sessions_epoch;
     return dead ? CKR_SESSION_HANDLE_INVALID : CKR_OK;
@@ -138,7 +143,7 @@ class Sessions {
   }
 
  private:
-  std::mutex mutex_;
+  std::shared_mutex mutex_;
   std::map<CK_SESSION_HANDLE, std::uint64_t> epoch_of_;
 };
 Sessions& sessions() {
@@ -149,6 +154,7 @@ Sessions& sessions() {
 // What the real module is asked, and what the imitation knows better.
 enum class Call {
   plain,
+  sign,
   initialize,
   finalize,
   slot_list,
@@ -160,7 +166,9 @@ enum class Call {
 
 template <Call kCall, class F, class... Args>
 CK_RV ask(F function, Args... args) {
-  const std::lock_guard alone(inside());
+  using Alone = std::unique_lock<std::shared_mutex>;
+  using Beside = std::shared_lock<std::shared_mutex>;
+  const std::conditional_t<kCall == Call::sign, Beside, Alone> lock(inside());
   if constexpr (kCall == Call::open_session) {
     if (!sessions().room()) return CKR_SESSION_COUNT;
   }
@@ -247,6 +255,8 @@ CK_FUNCTION_LIST make_list() {
   SIGILLO_SLOTS(SIGILLO_SLOTS_ENTRY)
   SIGILLO_ON(SIGILLO_ON_ENTRY)
   SIGILLO_LOCAL(SIGILLO_LOCAL_ENTRY)
+  replace<&CK_FUNCTION_LIST::C_SignInit, Kind::local, Call::sign>(list, "C_SignInit");
+  replace<&CK_FUNCTION_LIST::C_Sign, Kind::on, Call::sign>(list, "C_Sign");
   // Those of which the imitation knows more.
   replace<&CK_FUNCTION_LIST::C_Initialize, Kind::library, Call::initialize>(list, "C_Initialize");
   replace<&CK_FUNCTION_LIST::C_Finalize, Kind::library, Call::finalize>(list, "C_Finalize");
