@@ -5,7 +5,6 @@
 namespace sigillo::appliance {
 namespace {
 
-constexpr std::uint64_t kFoundingUses = 1024;  // more than a founding seals
 constexpr std::uint64_t kSmallBlock = 256;     // where the room that is left is the officers'
 
 Id record_id(std::uint16_t key) {
@@ -31,7 +30,9 @@ base::Result<void> KeyUses::begin(sealed_store::Changes& start) {
   const auto keys = context_.keys();
   key_ = keys->record_key;
   SIGILLO_TRY(const auto kept, context_.load<KeyUsesRecord>(Table::key_uses, record_id(key_)));
-  keys->sealer->count_from(kept ? kept->reserved : kFoundingUses);
+  // None of a store that was just founded, or of a key whose first reservation, a second after it was made, a
+  // kill forestalled: a block is more than either seals.
+  keys->sealer->count_from(kept ? kept->reserved : kUsesBlock);
   const auto uses = keys->sealer->uses();
   start.puts.push_back(put(uses + block_at(uses)));
   tell(uses);

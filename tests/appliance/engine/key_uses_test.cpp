@@ -50,6 +50,14 @@ TEST_F(KeyUsesOf, AKillLosesNothingThatWasUsedAndABlockAtMost) {
   EXPECT_LE(sealer().uses(), used + kUsesBlock + 8);
 }
 
+TEST_F(KeyUsesOf, AKillBeforeANewKeysFirstReservationLosesNothing) {
+  rotate();
+  set(20'000);  // in its first second
+  kill();
+  start();
+  EXPECT_GE(sealer().uses(), 20'000U);
+}
+
 TEST_F(KeyUsesOf, ACleanStopCostsNoBlock) {
   const auto used = sealer().uses();
   for (int i = 0; i < 4; ++i) {
