@@ -37,13 +37,13 @@ enum class Kind { library, slots, on, local };
 #define SIGILLO_ON(X)                                                                               \
   X(InitPIN) X(SetPIN) X(Login) X(Logout) X(CreateObject) X(CopyObject) X(DestroyObject)            \
   X(GetObjectSize) X(GetAttributeValue) X(SetAttributeValue) X(FindObjectsInit) X(Encrypt)          \
-  X(EncryptFinal) X(Decrypt) X(DecryptFinal) X(Digest) X(DigestFinal) X(Sign) X(SignFinal)          \
+  X(EncryptFinal) X(Decrypt) X(DecryptFinal) X(Digest) X(DigestFinal) X(SignFinal)                  \
   X(SignRecover) X(Verify) X(VerifyFinal) X(VerifyRecover) X(GenerateKey) X(GenerateKeyPair)        \
   X(WrapKey) X(UnwrapKey) X(DeriveKey) X(SeedRandom) X(GenerateRandom)
 #define SIGILLO_LOCAL(X)                                                                            \
   X(GetSessionInfo) X(GetOperationState) X(SetOperationState) X(FindObjects) X(FindObjectsFinal)    \
   X(EncryptInit) X(EncryptUpdate) X(DecryptInit) X(DecryptUpdate) X(DigestInit) X(DigestUpdate)     \
-  X(DigestKey) X(SignInit) X(SignUpdate) X(SignRecoverInit) X(VerifyInit) X(VerifyUpdate)           \
+  X(DigestKey) X(SignUpdate) X(SignRecoverInit) X(VerifyInit) X(VerifyUpdate)                       \
   X(VerifyRecoverInit) X(DigestEncryptUpdate) X(DecryptDigestUpdate) X(SignEncryptUpdate)           \
   X(DecryptVerifyUpdate) X(GetFunctionStatus) X(CancelFunction)
 // clang-format on
@@ -255,15 +255,15 @@ CK_FUNCTION_LIST make_list() {
   SIGILLO_SLOTS(SIGILLO_SLOTS_ENTRY)
   SIGILLO_ON(SIGILLO_ON_ENTRY)
   SIGILLO_LOCAL(SIGILLO_LOCAL_ENTRY)
-  replace<&CK_FUNCTION_LIST::C_SignInit, Kind::local, Call::sign>(list, "C_SignInit");
-  replace<&CK_FUNCTION_LIST::C_Sign, Kind::on, Call::sign>(list, "C_Sign");
-  // Those of which the imitation knows more.
+  // Those of which the imitation knows more: each of them here, and in no list.
   replace<&CK_FUNCTION_LIST::C_Initialize, Kind::library, Call::initialize>(list, "C_Initialize");
   replace<&CK_FUNCTION_LIST::C_Finalize, Kind::library, Call::finalize>(list, "C_Finalize");
   replace<&CK_FUNCTION_LIST::C_GetSlotList, Kind::library, Call::slot_list>(list, "C_GetSlotList");
   replace<&CK_FUNCTION_LIST::C_GetTokenInfo, Kind::slots, Call::token_info>(list, "C_GetTokenInfo");
   replace<&CK_FUNCTION_LIST::C_OpenSession, Kind::slots, Call::open_session>(list, "C_OpenSession");
   replace<&CK_FUNCTION_LIST::C_CloseSession, Kind::on, Call::close_session>(list, "C_CloseSession");
+  replace<&CK_FUNCTION_LIST::C_SignInit, Kind::local, Call::sign>(list, "C_SignInit");
+  replace<&CK_FUNCTION_LIST::C_Sign, Kind::on, Call::sign>(list, "C_Sign");
   replace<&CK_FUNCTION_LIST::C_CloseAllSessions, Kind::slots, Call::close_all>(list, "C_CloseAllSessions");
   return list;
 }
