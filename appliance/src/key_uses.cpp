@@ -5,7 +5,7 @@
 namespace sigillo::appliance {
 namespace {
 
-constexpr std::uint64_t kSmallBlock = 256;     // where the room that is left is the officers'
+constexpr std::uint64_t kSmallBlock = 256;  // where the room that is left is the officers'
 
 Id record_id(std::uint16_t key) {
   Id id{};
