@@ -99,6 +99,11 @@ class Desk:
         eventually(lambda: readiness(self.appliance)[0] == 200, BACK_S, "readiness")
         return time.monotonic() - begin
 
+    def is_back_and_nobody_was_charged(self):
+        self.back()
+        assert self.wrong()["attempts_remaining"] == 8
+        self.balance()
+
     def balance(self):
         assert self.books.ledger.read(self.appliance.auditor)
         self.books.compare()
@@ -155,9 +160,7 @@ def test_an_anchor_that_never_returns_is_told_from_a_store_that_is_away(faulty, 
     status, reasons = readiness(appliance)
     assert status == 503 and "hsm-unavailable" in reasons and "store-unavailable" not in reasons
     faults.clear()
-    desk.back()
-    assert desk.wrong()["attempts_remaining"] == 8
-    desk.balance()
+    desk.is_back_and_nobody_was_charged()
 
 
 def test_while_the_anchor_fails_and_macs_work_nothing_is_written_for_those_who_ask(faulty, desk):
@@ -171,9 +174,7 @@ def test_while_the_anchor_fails_and_macs_work_nothing_is_written_for_those_who_a
         assert desk.right().code == "hsm-unavailable"
     assert appliance.metric("sigillo_ledger_entries") - written < 5
     faults.clear()
-    desk.back()
-    assert desk.wrong()["attempts_remaining"] == 8
-    desk.balance()
+    desk.is_back_and_nobody_was_charged()
 
 
 def test_where_macs_fail_and_random_works_it_is_not_ready_until_macs_work(faulty, desk):
@@ -184,9 +185,7 @@ def test_where_macs_fail_and_random_works_it_is_not_ready_until_macs_work(faulty
     while faults.calls("C_Sign") < asked + 6:
         assert readiness(appliance)[0] == 503
     faults.clear()
-    desk.back()
-    assert desk.wrong()["attempts_remaining"] == 8
-    desk.balance()
+    desk.is_back_and_nobody_was_charged()
 
 
 @pytest.fixture
@@ -207,6 +206,19 @@ def watched(town):
         appliance.discard()
 
 
+def hears_no_more(supervisor):
+    """Of five beats a second; a hang is told after twelve deadlines of a second."""
+    supervisor.settimeout(2 * SLOW)
+    with pytest.raises(TimeoutError):
+        for _ in range(300):
+            supervisor.recv(4096)
+
+
+def hears_again(supervisor):
+    supervisor.settimeout(60 * SLOW)
+    assert b"WATCHDOG=1" in supervisor.recv(4096)
+
+
 def one_worker_and_the_login(desk, faults):
     faults.arm("C_Sign", HANG)
     desk.wrong()
@@ -224,14 +236,10 @@ def the_anchor(desk, faults):
 def test_a_hang_of_a_part_that_holds_everything_ends_the_supervisors_patience(watched, hang):
     desk, faults, supervisor = watched
     hang(desk, faults)
-    supervisor.settimeout(2 * SLOW)
-    with pytest.raises(TimeoutError):
-        for _ in range(300):  # five beats a second: it takes a few seconds for a hang
-            supervisor.recv(4096)
+    hears_no_more(supervisor)
     assert desk.wrong().code == "hsm-unavailable"
     faults.clear()
-    supervisor.settimeout(60 * SLOW)
-    assert b"WATCHDOG=1" in supervisor.recv(4096)
+    hears_again(supervisor)
     desk.back()
     desk.balance()
 
@@ -284,14 +292,10 @@ def test_two_signatures_of_handshakes_that_never_return_end_the_supervisors_pati
     knocks = Knocks(desk.appliance, 3)
     eventually(lambda: faults.block.hanging == 2, what="both handshake threads in the module")
     assert desk.right().outcome == "verified", "who is connected is served, and nothing else is wrong"
-    supervisor.settimeout(2 * SLOW)
-    with pytest.raises(TimeoutError):
-        for _ in range(300):  # five beats a second: twelve deadlines of a second
-            supervisor.recv(4096)
+    hears_no_more(supervisor)
     assert desk.right().outcome == "verified"
     faults.clear()
-    supervisor.settimeout(60 * SLOW)
-    assert b"WATCHDOG=1" in supervisor.recv(4096)
+    hears_again(supervisor)
     knocks.join()
     desk.balance()
 
