@@ -13,7 +13,7 @@ constexpr const char* kAgain = "What was done so far holds. Run the same command
 
 json::object shown(const KeyEntry& entry) {
   const auto* use = find_use(entry.label);
-  return {{"kid", entry.id().kid()},
+  return {{"kid", entry.kid()},
           {"use", use != nullptr ? use->name : "?"},
           {"version", entry.version},
           {"state", name(entry.state)},
@@ -21,17 +21,13 @@ json::object shown(const KeyEntry& entry) {
           {"check_value", base::to_hex(entry.check_value)}};
 }
 
-std::string record_kid(std::uint16_t id) {
-  return "record-v" + std::to_string(id);
-}
-
 json::object shown(const RecordKeyEntry& entry) {
-  return {{"kid", record_kid(entry.id)},
+  return {{"kid", entry.kid()},
           {"use", "record"},
           {"version", entry.id},
           {"state", name(entry.state)},
           {"since", base::to_rfc3339(entry.since)},
-          {"derived_from", "sigillo.store-v" + std::to_string(entry.store_version)}};
+          {"derived_from", hsm::KeyId{KeyLabels::store, entry.store_version}.kid()}};
 }
 
 std::optional<ActionFailure> note(ActionCall& call, EventKind kind, std::string reference) {
@@ -119,7 +115,7 @@ ActionOutcome rotate_record(ActionCall& call) {
   const auto made = switch_record_key(work_of(call), call.context().now());
   if (!made) return failed(made.error(), "No new record key was made", kAgain);
   call.parts().resealer->wake();
-  if (auto failure = note(call, EventKind::key_rotated, record_kid(made->id))) return std::move(*failure);
+  if (auto failure = note(call, EventKind::key_rotated, made->kid())) return std::move(*failure);
   return await_reseal(call, shown(*made));
 }
 
@@ -192,8 +188,8 @@ ActionOutcome keys_rotate(ActionCall& call) {
   if (!next)
     return refused(std::string("Not rotated: ") + next.error().detail() + '.', "Nothing was changed.");
   const auto* active = call.parts().registered.active(use->label);
-  const auto reference = (active != nullptr ? active->id().kid() + " > " : std::string()) + next->id().kid() +
-                         ' ' + base::to_hex(next->check_value);
+  const auto reference = (active != nullptr ? active->kid() + " > " : std::string()) + next->kid() + ' ' +
+                         base::to_hex(next->check_value);
   if (use->label == std::string_view(KeyLabels::ledger)) return rotate_ledger(call, *next, reference);
   if (use->label == std::string_view(KeyLabels::tls)) return rotate_tls(call, *next, *names, reference);
   if (use->label == std::string_view(KeyLabels::ca)) return rotate_ca(call, *next, reference);

@@ -183,7 +183,7 @@ base::Result<void> erase_again(ActionCall& call) {
 
 base::Result<void> note_record_key(ActionCall& call, const RecordKeyEntry& made) {
   auto event = call.event(EventKind::key_rotated);
-  event.reference = hsm::KeyId{"record", made.id}.kid();
+  event.reference = made.kid();
   Writer writer(call);
   SIGILLO_CHECK(writer.add(std::move(event)));
   return writer.commit();

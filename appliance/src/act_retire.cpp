@@ -1,6 +1,5 @@
 // Retiring: the end of a key, once nothing needs it. Who asks is told what still does.
 #include <algorithm>
-#include <charconv>
 
 #include "actions.hpp"
 #include "certificates.hpp"
@@ -40,8 +39,7 @@ std::optional<ActionFailure> check_verifier(ActionCall& call, const KeyEntry& en
   if (auto* failure = std::get_if<ActionFailure>(&counts)) return std::move(*failure);
   const auto left = std::get<KeyCounts>(counts).verifiers[entry.version];
   if (left == 0) return std::nullopt;
-  return needed(entry.id().kid(),
-                std::to_string(left) + " PINs, halves, health cards or links were made with it",
+  return needed(entry.kid(), std::to_string(left) + " PINs, halves, health cards or links were made with it",
                 "Each is made anew when it is shown and right. Wait, or have those citizens issued anew.");
 }
 
@@ -52,21 +50,21 @@ std::optional<ActionFailure> check_opens_nothing(ActionCall& call, const KeyEntr
   const auto serving = store_version_of(*parts.token, parts.registered, parts.config.store.path);
   if (!serving) return failed(serving.error(), "The store's key could not be told", kAgain);
   if (*serving != entry.version) return std::nullopt;
-  return needed(entry.id().kid(), "it opens the store's file",
+  return needed(entry.kid(), "it opens the store's file",
                 "Run `sigillo keys rotate store` again: it ends what an earlier one began.");
 }
 
 std::optional<ActionFailure> check_store(ActionCall& call, const KeyEntry& entry) {
   for (const auto& record : call.parts().registered.record_keys()) {
     if (record.store_version == entry.version)
-      return needed(entry.id().kid(), "record-v" + std::to_string(record.id) + " is derived from it",
+      return needed(entry.kid(), record.kid() + " is derived from it",
                     "Rotate the record key, and retire that one first.");
   }
   auto counts = counted(call);
   if (auto* failure = std::get_if<ActionFailure>(&counts)) return std::move(*failure);
   const auto kept = std::get<KeyCounts>(counts).kept_before(entry.since);
   if (kept == 0) return std::nullopt;
-  return needed(entry.id().kid(), std::to_string(kept) + " stored answers of Idempotency-Keys are under it",
+  return needed(entry.kid(), std::to_string(kept) + " stored answers of Idempotency-Keys are under it",
                 "They go after 24 hours by themselves.");
 }
 
@@ -75,7 +73,7 @@ std::optional<ActionFailure> check_tls(ActionCall& call, const KeyEntry& entry) 
   const auto version = tls_version_in_file(*parts.token, parts.registered, parts.config.server.certificate);
   if (!version) return failed(version.error(), "The server's certificate cannot be read", kAgain);
   if (*version != entry.version) return std::nullopt;
-  return needed(entry.id().kid(), "the server's certificate is of it", "Rotate the TLS key first.");
+  return needed(entry.kid(), "the server's certificate is of it", "Rotate the TLS key first.");
 }
 
 std::optional<ActionFailure> check_ca(ActionCall& call, const KeyEntry& entry) {
@@ -85,13 +83,13 @@ std::optional<ActionFailure> check_ca(ActionCall& call, const KeyEntry& entry) {
     const bool former =
         channel.former && now < channel.former->until && channel.former->ca_version == entry.version;
     if (channel.ca_version == entry.version || former)
-      return needed(entry.id().kid(), "the certificate of " + channel.label() + " is under it",
+      return needed(entry.kid(), "the certificate of " + channel.label() + " is under it",
                     "Renew that channel, and wait until its overlap is over.");
   }
   const auto server = server_is_under(work_of(call), entry);
   if (!server) return failed(server.error(), "The server's certificate cannot be read", kAgain);
   if (*server)
-    return needed(entry.id().kid(), "the server's certificate is under it",
+    return needed(entry.kid(), "the server's certificate is under it",
                   "Give the new CA file to every channel, and rotate the TLS key then.");
   const auto removed = remove_ca_certificate(work_of(call), entry);
   if (!removed)
@@ -110,18 +108,16 @@ ActionOutcome done(ActionCall& call, const std::string& kid) {
   return boost::json::object{{"kid", kid}, {"state", name(KeyState::destroyed)}};
 }
 
-ActionOutcome retire_record_key(ActionCall& call, std::uint16_t id, const std::string& kid) {
-  const auto& all = call.parts().registered.record_keys();
-  const auto found = std::ranges::find(all, id, &RecordKeyEntry::id);
-  if (found == all.end()) return invalid("There is no key " + kid + '.');
-  if (found->state == KeyState::active)
+ActionOutcome retire_record_key(ActionCall& call, const RecordKeyEntry& entry) {
+  const std::string kid = entry.kid();
+  if (entry.state == KeyState::active)
     return invalid(kid + " is active.", "Nothing was changed. Rotate it first.");
   auto counts = counted(call);
   if (auto* failure = std::get_if<ActionFailure>(&counts)) return std::move(*failure);
-  if (const auto left = std::get<KeyCounts>(counts).records[id]; left != 0)
+  if (const auto left = std::get<KeyCounts>(counts).records[entry.id]; left != 0)
     return needed(kid, records(left) + " are sealed under it",
                   "They are resealed in the background: `sigillo keys list --count` says how far that is.");
-  const auto dropped = drop_record_key(work_of(call), id, call.context().now());
+  const auto dropped = drop_record_key(work_of(call), entry.id, call.context().now());
   if (!dropped) return failed(dropped.error(), "The record key is kept", kAgain);
   return done(call, kid);
 }
@@ -140,16 +136,12 @@ std::optional<ActionFailure> check(ActionCall& call, const KeyEntry& entry) {
 ActionOutcome keys_retire(ActionCall& call) {
   const auto kid = text_of(call.parameters, "kid");
   if (!kid || !only(call.parameters, {"kid"})) return invalid("A key is retired by its \"kid\".");
-  constexpr std::string_view kRecord = "record-v";
-  if (kid->starts_with(kRecord)) {
-    std::uint16_t id = 0;
-    const auto [end, bad] = std::from_chars(kid->data() + kRecord.size(), kid->data() + kid->size(), id);
-    if (bad != std::errc() || end != kid->data() + kid->size())
-      return invalid("There is no key " + *kid + '.');
-    return retire_record_key(call, id, *kid);
-  }
+  const auto is = [&](const auto& entry) { return entry.kid() == *kid; };
+  const auto& record_keys = call.parts().registered.record_keys();
+  if (const auto found = std::ranges::find_if(record_keys, is); found != record_keys.end())
+    return retire_record_key(call, RecordKeyEntry(*found));
   const auto& all = call.parts().registered.keys();
-  const auto found = std::ranges::find_if(all, [&](const KeyEntry& e) { return e.id().kid() == *kid; });
+  const auto found = std::ranges::find_if(all, is);
   if (found == all.end())
     return invalid("There is no key " + *kid + '.',
                    "Nothing was changed. `sigillo keys list` has their names.");

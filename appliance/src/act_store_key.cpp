@@ -95,7 +95,7 @@ ActionOutcome rotate_store(ActionCall& call, const KeyEntry& next, const std::st
   if (!noted)
     return failed(noted.error(), "It is done, and could not be noted in the ledger",
                   "Nothing more is to be done.");
-  return boost::json::object{{"kid", next.id().kid()},
+  return boost::json::object{{"kid", next.kid()},
                              {"use", "store"},
                              {"state", "active"},
                              {"check_value", base::to_hex(next.check_value)},

@@ -156,12 +156,12 @@ base::Result<BackupFinding> check_keys(const BackupManifest& manifest, hsm::Toke
     if (!entry.usable()) continue;
     const auto key = token.find_key(entry.id());
     if (!key && key.error().is(hsm::Errc::no_such_key)) {
-      missing.push_back(entry.id().kid());
+      missing.push_back(entry.kid());
       continue;
     }
     if (!key) return key.error();
     SIGILLO_TRY(const auto value, hsm::check_value(token, *key, entry.type));
-    if (value != entry.check_value) differing.push_back(entry.id().kid());
+    if (value != entry.check_value) differing.push_back(entry.kid());
   }
   if (!missing.empty())
     return found(BackupVerdict::key_missing, missing, "Not on the token: " + listed(missing) + '.');

@@ -97,7 +97,7 @@ base::Result<std::vector<KeyProof>> parse_proofs(std::string_view text) {
 std::string encode(const KeyRegister& keys) {
   json::array list, records;
   for (const auto& entry : keys.keys()) {
-    list.push_back({{"kid", entry.id().kid()},
+    list.push_back({{"kid", entry.kid()},
                     {"label", entry.label},
                     {"version", entry.version},
                     {"type", type_name(entry.type)},

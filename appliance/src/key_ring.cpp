@@ -16,7 +16,7 @@ namespace {
 base::Result<PublicKeyEntry> publish(const KeyEntry& entry) {
   auto parsed = base::EcPublicKey::from_point(entry.point);
   if (!parsed) return base::Error(hsm::Errc::bad_attributes, "a signing key is not on P-256");
-  return PublicKeyEntry{entry.id().kid(), std::move(*parsed)};
+  return PublicKeyEntry{entry.kid(), std::move(*parsed)};
 }
 
 base::Result<void> find_signing_keys(hsm::Token& token, const KeyRegister& keys, Keys& out) {

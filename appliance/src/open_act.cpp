@@ -13,24 +13,19 @@ constexpr std::size_t kPage = 1000;
 constexpr std::string_view kNothing = "nothing";
 constexpr std::string_view kRecord = "record";
 
-std::string record_kid(std::uint16_t id) {
-  return "record-v" + std::to_string(id);
-}
-
 // The key that is active for a use; empty where none is, and where it is no use.
 std::string active_kid(const KeyRegister& keys, std::string_view use_name) {
-  if (use_name == kRecord) return record_kid(keys.newest_record_key());
+  if (use_name == kRecord) return RecordKeyEntry{.id = keys.newest_record_key()}.kid();
   const auto* use = find_use(use_name);
   const auto* entry = use == nullptr ? nullptr : keys.active(use->label);
-  return entry == nullptr ? std::string() : entry->id().kid();
+  return entry == nullptr ? std::string() : entry->kid();
 }
 
 bool is_gone(const KeyRegister& keys, std::string_view kid) {
-  const auto is = [&](const KeyEntry& entry) { return entry.id().kid() == kid; };
+  const auto is = [&](const auto& entry) { return entry.kid() == kid; };
   const auto found = std::ranges::find_if(keys.keys(), is);
   if (found != keys.keys().end()) return found->state == KeyState::destroyed;
-  return std::ranges::none_of(keys.record_keys(),
-                              [&](const auto& entry) { return record_kid(entry.id) == kid; });
+  return std::ranges::none_of(keys.record_keys(), is);
 }
 
 // Most acts have one effect, and its entry is in the commit that has it.

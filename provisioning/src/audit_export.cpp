@@ -40,7 +40,7 @@ base::Result<Signer> find_signer(hsm::Token& token) {
     if (entry.state == KeyState::created || entry.state == KeyState::backed_up) continue;
     const auto point = base::EcPublicKey::from_point(entry.point);
     if (!point) return base::Error(hsm::Errc::bad_attributes, "a signing key is not on P-256");
-    jwks += (jwks.empty() ? "" : ",") + point->to_jwk(entry.id().kid(), "sig");
+    jwks += (jwks.empty() ? "" : ",") + point->to_jwk(entry.kid(), "sig");
     if (!ledger) continue;
     known_points.push_back(*point);
     if (entry.state != KeyState::active) continue;

@@ -88,9 +88,6 @@ class CeremonyMachine {
   virtual std::string doing() const = 0;
 };
 
-// "DNS:pin.example.it,IP:192.0.2.10"
-std::string names_of_server(const CeremonyPlan& plan);
-
 std::unique_ptr<CeremonyMachine> real_machine(const CeremonyPlan& plan);
 std::unique_ptr<CeremonyMachine> rehearsal_machine(const CeremonyPlan& plan);
 

@@ -25,12 +25,6 @@ bool is_name(std::string_view text) {
          std::none_of(text.begin(), text.end(), is_control);
 }
 
-bool is_host(std::string_view text) {
-  return !text.empty() && text.size() <= 253 &&
-         text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:") ==
-             std::string_view::npos;
-}
-
 class Reader {
  public:
   Reader(const toml::table& root, std::string name) : root_(root), name_(std::move(name)) {}
@@ -126,10 +120,11 @@ class Reader {
       if (!appliance::parse_endpoint(*endpoint))
         fail("server.listen", "and server.monitor must be HOST:PORT");
     }
-    plan_.server_names = texts("server.names");
-    for (const auto& host : plan_.server_names) {
-      if (!is_host(host)) fail("server.names", "must be DNS names and IP addresses");
-    }
+    std::string names;
+    for (const auto& host : texts("server.names")) names += (names.empty() ? "" : ",") + host;
+    const auto written = appliance::certificate_names(names);
+    if (!written) return fail("server.names", "must be DNS names and IP addresses");
+    plan_.server_names = *written;
   }
 
   void people() {

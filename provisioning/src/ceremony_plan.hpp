@@ -23,7 +23,7 @@ struct CeremonyPlan {
   std::string module, token_label, spare_module, spare_label;
   bool allow_test_module = false;
   std::string listen = "0.0.0.0:8443", monitor = "127.0.0.1:9464";
-  std::vector<std::string> server_names;  // DNS names and IP addresses of the server's certificate
+  std::string server_names;  // of its certificate: "DNS:pin.example.it,IP:192.0.2.10"
   unsigned threshold = 0;
   std::vector<Attendant> custodians, officers;
   std::string text;  // as it was read; its digest is in the transcript

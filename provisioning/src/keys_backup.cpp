@@ -224,10 +224,10 @@ void restore(const Arguments& arguments, Context& context) {
   json::array list;
   std::string words = "The token has:";
   for (const auto& entry : registered->keys()) {
-    list.push_back({{"kid", entry.id().kid()},
+    list.push_back({{"kid", entry.kid()},
                     {"state", appliance::name(entry.state)},
                     {"check_value", base::to_hex(entry.check_value)}});
-    words += "\n  " + entry.id().kid() + "  " + std::string(appliance::name(entry.state)) + "  " +
+    words += "\n  " + entry.kid() + "  " + std::string(appliance::name(entry.state)) + "  " +
              appliance::check_text(entry.check_value);
   }
   context.result("sigillo.keys-restore/1", {{"keys", std::move(list)}}, words);

@@ -25,7 +25,7 @@ base::Result<std::vector<KeyLine>> lines_of(hsm::Token& token) {
   SIGILLO_TRY(const auto keys, appliance::KeyRegister::read(token));
   std::vector<KeyLine> out;
   for (const auto& key : keys.keys())
-    out.push_back({key.id().kid(), type_name(key.type), std::string(appliance::name(key.state)),
+    out.push_back({key.kid(), type_name(key.type), std::string(appliance::name(key.state)),
                    appliance::check_text(key.check_value)});
   return out;
 }

@@ -152,7 +152,7 @@ class RealMachine final : public CeremonyMachine {
     doing_ = "making the certificates";
     const std::string ca_name = plan_.appliance + " channel CA";
     SIGILLO_TRY(const auto made,
-                make_server_certificates(*token_, ca_name, names_of_server(plan_), clock_.now()));
+                make_server_certificates(*token_, ca_name, plan_.server_names, clock_.now()));
     SIGILLO_TRY(const auto ca, to_pem(*made.ca));
     SIGILLO_TRY(const auto server, to_pem(*made.server));
     SIGILLO_CHECK(replace_file(folder_ / "ca.pem", base::view(ca), 0644));
@@ -160,7 +160,7 @@ class RealMachine final : public CeremonyMachine {
     std::vector<CertificateLine> out;
     SIGILLO_TRY(out.emplace_back(), line_of("ca.pem", ca_name, *made.ca, made.ca_validity.until));
     SIGILLO_TRY(out.emplace_back(),
-                line_of("server.pem", names_of_server(plan_), *made.server, made.validity.until));
+                line_of("server.pem", plan_.server_names, *made.server, made.validity.until));
     return out;
   }
 

@@ -68,7 +68,7 @@ class RehearsalMachine final : public CeremonyMachine {
 
   base::Result<std::vector<CertificateLine>> make_certificates() override {
     return std::vector<CertificateLine>{{"ca.pem", plan_.appliance + " channel CA", kMoment, kDigest},
-                                        {"server.pem", names_of_server(plan_), kMoment, kDigest}};
+                                        {"server.pem", plan_.server_names, kMoment, kDigest}};
   }
   base::Result<void> found_store(const std::vector<EnrolledOfficer>&) override { return base::ok(); }
   base::Result<CheckpointLine> sign_checkpoint() override {
@@ -100,16 +100,6 @@ class RehearsalMachine final : public CeremonyMachine {
 
 std::unique_ptr<CeremonyMachine> rehearsal_machine(const CeremonyPlan& plan) {
   return std::make_unique<RehearsalMachine>(plan);
-}
-
-std::string names_of_server(const CeremonyPlan& plan) {
-  std::string out;
-  for (const auto& host : plan.server_names) {
-    const bool address =
-        host.find(':') != std::string::npos || host.find_first_not_of("0123456789.") == std::string::npos;
-    out += (out.empty() ? "" : ",") + std::string(address ? "IP:" : "DNS:") + host;
-  }
-  return out;
 }
 
 }  // namespace sigillo::provisioning

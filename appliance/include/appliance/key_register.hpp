@@ -38,6 +38,7 @@ struct KeyEntry {
   base::Bytes check_value;
   base::Bytes point;  // of EC keys
   hsm::KeyId id() const { return {label, version}; }
+  std::string kid() const { return id().kid(); }
   bool usable() const { return state == KeyState::active || state == KeyState::retiring; }
   template <class V>
   void fields(V&& v) {
@@ -52,6 +53,7 @@ struct RecordKeyEntry {
   std::uint16_t store_version = 1;
   KeyState state = KeyState::active;  // active or retiring; one that is destroyed stands here no more
   base::Instant since{};
+  std::string kid() const { return hsm::KeyId{"record", id}.kid(); }
   template <class V>
   void fields(V&& v) {
     v(id, store_version, state, since);
