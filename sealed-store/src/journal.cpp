@@ -9,10 +9,10 @@
 namespace sigillo::sealed_store {
 namespace {
 
-// Blocks and buckets that one fold slice looks at and writes: a fraction of a ms of the writer's time, for a
-// slice is in the way of every answer, and a fold is hundreds of them in a row.
+// Blocks and buckets that one fold slice looks at and writes: a fraction of a ms of the writer's time.
 constexpr std::size_t kSeenMax = 256;
 constexpr std::size_t kWrittenMax = 32;
+constexpr std::uint64_t kSlicesMax = (GuardTable::kBlocks + FreshRows::kBuckets) / kWrittenMax;
 constexpr std::uint64_t kPruneMax = 2048;  // rows of the ledger in one slice
 constexpr std::uint64_t kTrimMax = 1024;   // the log of buckets, in entries of the ledger
 
@@ -186,8 +186,14 @@ bool Journal::fold_due() const {
          state_.head.seq >= state_.replay_from + std::max<std::uint32_t>(options_.fold_every, 1);
 }
 
+// A fold of the most slices is over as the next one falls due, so that a replay is no longer than two.
+std::uint64_t Journal::pace(const StoreOptions& options) {
+  return options.fold_every / kSlicesMax;
+}
+
 base::Result<void> Journal::fold_slice() {
   SIGILLO_CHECK(ready());
+  sliced_at_ = state_.head.seq;
   if (!fold_from_ && trim_due()) return trim_slice();
   const auto fold = [&]() -> base::Result<void> {
     SIGILLO_TRY(auto transaction, Transaction::begin(connection_->db));

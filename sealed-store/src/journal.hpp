@@ -16,7 +16,7 @@ namespace sigillo::sealed_store {
 class Journal {
  public:
   Journal(const StoreOptions& options, base::Secret page_key, State& state)
-      : options_(options), page_key_(std::move(page_key)), state_(state) {}
+      : options_(options), page_key_(std::move(page_key)), state_(state), pace_(pace(options)) {}
 
   // On return every operation has its result; those that neither failed alone nor are durable have the
   // batch's error.
@@ -27,6 +27,9 @@ class Journal {
   // Folding goes through the dirty blocks and buckets in slices, each a short commit with a fold entry of its
   // own, and then takes away what the log of buckets holds from before, in slices too.
   bool fold_due() const;
+  // And between commits: a slice is in the way of every answer, so they are spread over the entries of all
+  // the time until the next fold. Where nobody waits, none is too soon.
+  bool slice_due() const { return state_.head.seq >= sliced_at_ + pace_; }
   base::Result<void> fold_slice();
 
   // Rows that a prune let go, some at a time. Only what no start can need: `witnessed` is the head that is
@@ -45,6 +48,7 @@ class Journal {
   std::vector<Refund> take_recovered() { return std::exchange(recovered_, {}); }
 
  private:
+  static std::uint64_t pace(const StoreOptions& options);
   // 4 MiB: one checkpoint serves many commits, and holds up those that wait for it for two or three
   // milliseconds, where a fold has written at random; twice as many pages hold them up for ten.
   static constexpr std::size_t kCheckpointPages = 1000;
@@ -73,6 +77,7 @@ class Journal {
   const StoreOptions options_;
   const base::Secret page_key_;
   State& state_;
+  const std::uint64_t pace_;  // entries of the ledger from one slice to the next
   std::unique_ptr<Connection> connection_;
   std::size_t checkpoint_at_ = kCheckpointPages;
   // Open as long as the store is, and never used: while it is there, a write connection that is given up
@@ -86,6 +91,7 @@ class Journal {
   // The fold that is under way: everything below `fold_at_` is folded, what changed since `fold_from_` may
   // not be.
   std::optional<std::uint64_t> fold_from_;
+  std::uint64_t sliced_at_ = 0;
   std::uint32_t fold_at_ = 0;  // blocks and buckets first, then the queues' parts
   FreshQueues::Part fold_part_ = 0;
   std::uint64_t pruned_ = 0;   // rows of the ledger up to here are known to be gone

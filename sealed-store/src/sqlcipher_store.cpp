@@ -231,7 +231,7 @@ void Engine::run() {
     const bool writes = away || taken->work;
     if (writes) write(std::move(taken->operations));
     if (witness_.fenced() || trouble()) continue;
-    if (journal_.fold_due()) {
+    if (journal_.fold_due() && (!writes || journal_.slice_due())) {
       set_trouble(journal_.fold_slice());
       resubmit();
     } else if (journal_.prune_due(witness_.recorded())) {

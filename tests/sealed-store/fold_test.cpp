@@ -82,6 +82,36 @@ TEST(Fold, folds_are_written_and_the_replay_begins_after_them) {
   EXPECT_GT(starts.back(), 30u);
 }
 
+TEST(Fold, its_slices_are_spread_between_commits_and_not_after_each) {
+  TempFolder folder;
+  FakeWitness witness;
+  auto with = options(folder / "store.db");
+  with.fold_every = 41'000;  // of which the most slices that a fold can have, 4096, stand 10 apart
+  auto opened = create_and_open(with, witness);
+  ASSERT_OK(opened);
+  Changes many;
+  for (std::uint32_t n = 0; n < 200; ++n) many.puts.push_back(put_of(n, "a bucket each"));
+  many.events.assign(with.fold_every, event(kChange, 0));
+  ASSERT_OK(base::sync_wait((*opened)->commit(std::move(many))));
+  for (int i = 0; i < 120; ++i) {
+    Changes one;
+    one.events.push_back(event(kChange, 0));
+    ASSERT_OK(base::sync_wait((*opened)->commit(std::move(one))));
+  }
+  std::vector<std::uint64_t> slices;
+  const auto entries = (*opened)->ledger(with.fold_every, 1000);
+  ASSERT_OK(entries);
+  std::uint64_t replay_from = 0;
+  for (const auto& entry : *entries) {
+    if (entry.event.kind != kEventStoreFold) continue;
+    EXPECT_TRUE(slices.empty() || entry.seq >= slices.back() + 10) << entry.seq;
+    slices.push_back(entry.seq);
+    replay_from = entry.event.attempt;
+  }
+  EXPECT_GE(slices.size(), 6u);
+  EXPECT_GT(replay_from, with.fold_every) << "it did not end";
+}
+
 // How much is left of the log of buckets.
 std::int64_t logged(const std::string& path) {
   auto db = Database::open(path, keys().page_key, Database::Access::read);
