@@ -66,6 +66,9 @@ class Engine final : public Store {
   bool pruning() const;
   void write(std::vector<Operation> batch);
   void complete(Operation operation);
+  bool waits_for_witness(const Operation& operation) const {
+    return mode_ == WitnessMode::strict ? operation.needs_witness() : operation.changes.anchored;
+  }
   void set_trouble(const base::Result<void>& outcome);
 
   const WitnessMode mode_;
@@ -265,9 +268,11 @@ void Engine::write(std::vector<Operation> batch) {
   std::vector<Operation> first(refunds.size());
   for (std::size_t i = 0; i < first.size(); ++i) first[i].refund = std::move(refunds[i]);
   batch.insert(batch.begin(), std::make_move_iterator(first.begin()), std::make_move_iterator(first.end()));
+  witness_.coming(std::ranges::any_of(batch, [this](const auto& one) { return waits_for_witness(one); }));
   set_trouble(batch.empty() ? journal_.probe() : journal_.append(batch));
   resubmit();
   for (auto& operation : batch) complete(std::move(operation));
+  witness_.coming(false);
 }
 
 // Refunds that failed wait again; the others are told, on this thread or, where it is needed, once witnessed.
@@ -277,7 +282,7 @@ void Engine::complete(Operation operation) {
     if (!result) queue_.push(std::move(*operation.refund));
     return;
   }
-  const bool waits = mode_ == WitnessMode::strict ? operation.needs_witness() : operation.changes.anchored;
+  const bool waits = waits_for_witness(operation);
   const bool charge = operation.expects.has_value();
   if (result && !waits && charge) queue_.charged();
   if (!result || !waits) return operation.done(result);

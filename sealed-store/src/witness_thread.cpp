@@ -25,11 +25,26 @@ WitnessThread::WitnessThread(HeadWitness& witness, const StoreOptions& options, 
       recorded_seq_(recorded.seq),
       thread_([this] { run(); }) {}
 
+Head WitnessThread::head() const {
+  const std::lock_guard lock(state_.mutex);
+  return state_.head;
+}
+
 void WitnessThread::await(Done done) {
   {
     const std::lock_guard lock(mutex_);
-    waiting_.push_back(std::move(done));
+    waiting_.push_back({head().seq, std::move(done)});
     busy_(true);
+    if (coming_) return;
+  }
+  wake_.notify_one();
+}
+
+void WitnessThread::coming(bool on) {
+  {
+    const std::lock_guard lock(mutex_);
+    coming_ = on;
+    if (on) return;
   }
   wake_.notify_one();
 }
@@ -40,6 +55,7 @@ void WitnessThread::stop() {
     stopping_ = true;
   }
   wake_.notify_one();
+  stopped_.notify_one();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -51,7 +67,6 @@ std::optional<base::Error> WitnessThread::trouble() const {
 void WitnessThread::run() {
   base::name_thread("store-witness");
   for (;;) {
-    std::vector<Done> waiters;
     bool last = false;
     {
       std::unique_lock lock(mutex_);
@@ -63,39 +78,49 @@ void WitnessThread::run() {
       } else {
         wake_.wait(lock, woken);
       }
-      waiters.swap(waiting_);
-      last = stopping_ && waiters.empty();
+      let_come(lock);
+      last = stopping_ && waiting_.empty();
     }
-    const auto waited = waiters.size();
     const auto begun = std::chrono::steady_clock::now();
-    record_for(std::move(waiters));
+    const auto told = record_and_tell();
     if (last) return;
-    if (waited >= kManyWaiters) breathe(std::chrono::steady_clock::now() - begun);
+    last_record_ = std::chrono::steady_clock::now() - begun;
+    if (told >= kManyWaiters) breathe(last_record_);
     const std::lock_guard lock(mutex_);
     if (waiting_.empty()) busy_(false);
   }
 }
 
+// Who is in a commit that ends just after a record has begun would wait for all of that one, for the pause
+// after it, and for a third. So it is waited for, no longer than a record takes.
+void WitnessThread::let_come(std::unique_lock<std::mutex>& lock) {
+  wake_.wait_for(lock, std::min<Duration>(last_record_, kPauseMax), [this] { return stopping_ || !coming_; });
+}
+
 // While many wait, a record is followed by a pause as long as itself: those who come in it ride the next one
 // together, which takes a whole core of a module such as SoftHSM2 otherwise, for a few heads at a time.
-void WitnessThread::breathe(std::chrono::steady_clock::duration record) {
+void WitnessThread::breathe(Duration record) {
   std::unique_lock lock(mutex_);
-  wake_.wait_for(lock, std::min<std::chrono::steady_clock::duration>(record, kPauseMax),
-                 [this] { return stopping_; });
+  stopped_.wait_for(lock, std::min<Duration>(record, kPauseMax), [this] { return stopping_; });
 }
 
-void WitnessThread::record_for(std::vector<Done> waiters) {
-  const auto recorded = record();
-  for (const auto& done : waiters) done(recorded);
-}
-
-base::Result<void> WitnessThread::record() {
-  if (fenced_) return base::Error(Errc::fenced, "another running copy has taken over");
-  Head head;
+// How many were told: those too who asked while it was recorded, and whose entry is in it.
+std::size_t WitnessThread::record_and_tell() {
+  const Head newest = head();
+  const auto recorded = record(newest);
+  std::vector<Waiter> covered;
   {
-    const std::lock_guard lock(state_.mutex);
-    head = state_.head;
+    const std::lock_guard lock(mutex_);
+    const auto later = std::ranges::upper_bound(waiting_, newest.seq, {}, &Waiter::seq);
+    covered.assign(std::move_iterator(waiting_.begin()), std::move_iterator(later));
+    waiting_.erase(waiting_.begin(), later);
   }
+  for (const auto& waiter : covered) waiter.done(recorded);
+  return covered.size();
+}
+
+base::Result<void> WitnessThread::record(const Head& head) {
+  if (fenced_) return base::Error(Errc::fenced, "another running copy has taken over");
   const bool retry = trouble().has_value();
   if (head.seq == recorded_seq_ && !retry) return base::ok();
   auto recorded = witness_.record(head);

@@ -1,6 +1,6 @@
 // WitnessThread: has the newest durable head recorded outside, and tells those who wait for theirs. One
-// record covers every commit that became durable before it; the writer goes on meanwhile. Thread rule: any
-// thread may call; waiters are told on the witness thread.
+// record covers every commit that became durable before it, whoever asked when; the writer goes on meanwhile.
+// Thread rule: any thread may call; waiters are told on the witness thread.
 #pragma once
 
 #include <atomic>
@@ -31,6 +31,8 @@ class WitnessThread {
 
   // The head in memory is already what the waiter wants recorded. Errc::not_witnessed or Errc::fenced else.
   void await(Done done);
+  // By the writer: a commit is on its way, and who waits in it will ask for a record when it is durable.
+  void coming(bool on);
   void stop();  // tells all who wait, records the last head, ends
 
   bool fenced() const { return fenced_; }
@@ -38,10 +40,17 @@ class WitnessThread {
   std::optional<base::Error> trouble() const;
 
  private:
+  using Duration = std::chrono::steady_clock::duration;
+  struct Waiter {
+    std::uint64_t seq;  // of the head that it wants recorded
+    Done done;
+  };
   void run();
-  void breathe(std::chrono::steady_clock::duration record);
-  void record_for(std::vector<Done> waiters);
-  base::Result<void> record();
+  void breathe(Duration record);
+  void let_come(std::unique_lock<std::mutex>& lock);
+  std::size_t record_and_tell();
+  base::Result<void> record(const Head& head);
+  Head head() const;
 
   HeadWitness& witness_;
   const WitnessMode mode_;
@@ -51,8 +60,11 @@ class WitnessThread {
   std::atomic<std::uint64_t> recorded_seq_;  // written by the witness thread
 
   mutable std::mutex mutex_;
-  std::condition_variable wake_;
-  std::vector<Done> waiting_;
+  std::condition_variable wake_;     // somebody waits, and no commit is on its way
+  std::condition_variable stopped_;  // during a pause nothing else ends it
+  std::vector<Waiter> waiting_;      // by seq
+  bool coming_ = false;
+  Duration last_record_{};
   std::optional<base::Error> trouble_;
   bool stopping_ = false;
   std::atomic<bool> fenced_ = false;
