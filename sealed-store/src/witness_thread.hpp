@@ -1,6 +1,7 @@
 // WitnessThread: has the newest durable head recorded outside, and tells those who wait for theirs. One
 // record covers every commit that became durable before it, whoever asked when; the writer goes on meanwhile.
-// Thread rule: any thread may call; waiters are told on the witness thread.
+// Thread rule: await() and coming() on the writer thread, the others on any; waiters are told on the witness
+// thread.
 #pragma once
 
 #include <atomic>
@@ -31,7 +32,8 @@ class WitnessThread {
 
   // The head in memory is already what the waiter wants recorded. Errc::not_witnessed or Errc::fenced else.
   void await(Done done);
-  // By the writer: a commit is on its way, and who waits in it will ask for a record when it is durable.
+  // A commit is on its way, and who waits in it asks for a record once it is durable; then, or when it
+  // failed, none is.
   void coming(bool on);
   void stop();  // tells all who wait, records the last head, ends
 
