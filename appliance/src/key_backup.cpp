@@ -176,6 +176,14 @@ base::Result<KeyBackup> prepare_backup(CeremonyToken& token, const base::Secret&
 base::Result<std::vector<KeyProof>> prove_backup(CeremonyToken& second, const KeyBackup& backup,
                                                  const base::Secret& wrapping_key, base::Instant now) {
   SIGILLO_TRY(auto keys, register_of(second));
+  // Before it is touched. A token proves nothing of its own keys, and what a proof makes active on a spare is
+  // for officers to make active on the token that serves.
+  SIGILLO_TRY(const auto there, second.list_keys());
+  for (const auto& key : backup.keys) {
+    const auto* entry = keys.find(key.id);
+    if (on_token(there, hsm::open_name(key.id)) || (entry != nullptr && entry->state == KeyState::created))
+      return refused("this is the token that the keys were made on, and not a second one");
+  }
   std::vector<KeyProof> proofs;
   for (const auto& key : backup.keys) {
     SIGILLO_CHECK(restore_one(second, key, wrapping_key));

@@ -162,6 +162,15 @@ void prepare(const Arguments& arguments, Context& context) {
 void prove(const Arguments& arguments, Context& context) {
   auto opened = open(arguments, context);
   if (!opened) return;
+  // The appliance's own configuration in place of the second token's: a proof makes keys active.
+  const auto anchor = appliance::recorded_head(*opened->token, opened->config.store);
+  if (!anchor && !anchor.error().is(sealed_store::Errc::rolled_back))
+    return fail(context, anchor.error(), "The token's anchor cannot be read");
+  if (anchor)
+    return context.failed(Exit::local,
+                          "The token " + token_name(opened->config.hsm) +
+                              " is the one that an appliance serves with, and not a second one.",
+                          "Nothing was changed. Name the configuration of the second token by --config.");
   const auto key = wrapping_key(arguments, *opened->token);
   if (!key) return fail(context, key.error(), key_place(arguments));
   const auto backups = read_backups(arguments, *key);

@@ -74,6 +74,17 @@ TEST(KeyCeremony, AProofThatIsMissingOrAnotherClosesNothing) {
   EXPECT_TRUE(commit_backup(token, backup, wrapping_key(), proofs, kNow)) << "and goes on where it stopped";
 }
 
+TEST(KeyCeremony, ATokenProvesNothingOfItsOwnKeys) {
+  FakeToken token;
+  const auto backup = prepared(token);
+  const auto before = encode(*KeyRegister::read(token));
+  const auto proofs = prove_backup(token, backup, wrapping_key(), kNow);
+  ASSERT_FALSE(proofs);
+  EXPECT_TRUE(proofs.error().is(Errc::key_backup)) << why(proofs);
+  EXPECT_EQ(encode(*KeyRegister::read(token)), before) << "nothing is closed and nothing made active";
+  EXPECT_FALSE(token.find_key({KeyLabels::index, 1}));
+}
+
 TEST(KeyCeremony, ABackupThatWasAlteredOrOfAnotherWrappingKeyIsRefused) {
   FakeToken token;
   const auto backup = prepared(token);

@@ -99,3 +99,15 @@ def test_the_list_beside_the_store_says_what_the_token_says(appliance):
     beside = json.loads((appliance.directory / "store" / "sigillo.db.keys").read_text())
     token = {k["kid"]: k["state"] for k in keys(appliance, "list")["keys"]}
     assert {k["kid"]: k["state"] for k in beside["keys"]} == {k: s for k, s in token.items() if k.startswith("sigillo.")}
+
+
+def test_the_token_that_serves_is_no_second_one(appliance, ceremony, tmp_path):
+    """The appliance's own configuration in the second token's place: what a proof makes active would take two officers."""
+    keys(appliance, "create", "receipt")
+    backup = tmp_path / "backup.json"
+    keys(appliance, "backup", "prepare", "--wrapping-key", ceremony["wrapping"], "--new", backup)
+    before = keys(appliance, "list")["keys"]
+    for made in (backup, ceremony["backup"]):
+        done = keys(appliance, "backup", "prove", made, "--wrapping-key", ceremony["wrapping"], "--proof", tmp_path / "proof.json", check=False)
+        assert done.returncode == 1 and b"not a second one" in done.stdout, done.stdout
+        assert keys(appliance, "list")["keys"] == before and not (tmp_path / "proof.json").exists()

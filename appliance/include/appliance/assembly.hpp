@@ -70,7 +70,7 @@ base::Result<void> found_store(const Config& config, hsm::Token& token, const st
 
 // The page key of the configured store, for reading its ledger beside a running appliance (audit export).
 base::Result<base::Secret> derive_page_key(hsm::Token& token, const std::string& path);
-// The ledger's head as the HSM has it, or nothing where none was ever recorded. It only reads, so it may run
+// The ledger's head as the HSM has it; rolled_back where none was ever recorded. It only reads, so it may run
 // beside the appliance; what it gives is durable in the store by then.
 base::Result<std::optional<sealed_store::Head>> recorded_head(hsm::Token& token, const StoreConfig& config);
 
