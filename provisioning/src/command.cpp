@@ -1,9 +1,11 @@
 #include <provisioning/command.hpp>
 
 #include <cstdio>
+#include <system_error>
 
 #include <boost/json/serialize.hpp>
 
+#include <base/pending_file.hpp>
 #include <base/printable.hpp>
 
 namespace sigillo::provisioning {
@@ -31,9 +33,14 @@ void Context::failed(Exit code, std::string_view what, std::string_view next) {
 }
 
 std::string sentence(const base::Error& error) {
+  const std::string number = std::to_string(error.number());
+  // Whoever may not read a file is told so, and looks up no number.
+  if ((error.is(Errc::file) || error.is(base::FileErrc::failed)) && error.raw() != 0)
+    return std::string(error.detail()) + ": " +
+           std::generic_category().message(static_cast<int>(error.raw())) + " (error " + number + ')';
   char raw[32];
   std::snprintf(raw, sizeof raw, "0x%lx", error.raw());
-  return std::string(error.detail()) + " (error " + std::to_string(error.number()) + ", raw " + raw + ')';
+  return std::string(error.detail()) + " (error " + number + ", raw " + raw + ')';
 }
 
 }  // namespace sigillo::provisioning

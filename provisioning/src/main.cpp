@@ -75,6 +75,12 @@ std::string command_of(const CLI::App& app) {
   return words;
 }
 
+bool wants_command(const CLI::App& app) {
+  const auto* below = &app;
+  while (!below->get_subcommands().empty()) below = below->get_subcommands().front();
+  return !below->get_subcommands({}).empty();
+}
+
 int run(int argc, char** argv) {
   provisioning::Context context;
   CLI::App app("Sigillo: the officers' commands of the PIN appliance.", "sigillo");
@@ -97,8 +103,7 @@ int run(int argc, char** argv) {
     if (error.get_exit_code() == 0) return app.exit(error);
     context.json = wants_json(argc, argv);
     const auto unknown = app.remaining(true);
-    const bool no_command =
-        error.get_name() == "RequiredError" && app.get_subcommands().empty() && !unknown.empty();
+    const bool no_command = error.get_name() == "RequiredError" && wants_command(app) && !unknown.empty();
     context.failed(provisioning::Exit::local,
                    no_command ? '"' + unknown.front() + "\" is no command." : std::string(error.what()) + '.',
                    "Nothing was changed. See `" + command_of(app) + " --help`.");

@@ -67,7 +67,11 @@ void keygen(const Arguments& arguments, Context& context) {
     if (std::filesystem::exists(made, ignored))
       return context.failed(Exit::local, made + " is there already.", "No key was made. Name another file.");
   const auto password = new_password(arguments.password_file);
-  if (!password) return fail(password.error());
+  if (!password)
+    return context.failed(Exit::local,
+                          (arguments.password_file.empty() ? "The password" : arguments.password_file) +
+                              ": " + sentence(password.error()) + '.',
+                          "No key was made.");
   if (password->size() < kPasswordMin)
     return context.failed(Exit::local, "The password has fewer than 8 characters.",
                           "No key was made. Take a longer one.");

@@ -145,6 +145,9 @@ base::Result<Database> Database::open_as(PageForm form, const std::string& path,
   sqlite3* raw = nullptr;
   const int code = sqlite3_open_v2(name.c_str(), &raw, flags, nullptr);
   Database db(raw, form);  // also a failed open leaves a handle that must be closed
+  if ((code & 0xff) == SQLITE_CANTOPEN)
+    return failure(raw, code,
+                   "the file cannot be opened: it is not there, or it or its folder is not this user's");
   if (code != SQLITE_OK) return failure(raw, code, "opening the database");
   sqlite3_busy_timeout(raw, kBusyTimeoutMs);
   SIGILLO_CHECK(db.run("PRAGMA cipher_memory_security=OFF"));

@@ -146,6 +146,7 @@ class Nonsense(unittest.TestCase):
         told = told or out  # a verdict
         assert re.search(r"[A-Za-z]{2,} [A-Za-z]", told) and len(told) < LETTERS_MAX and "\x1b" not in told, shown
         assert named is None or named in told, shown
+        assert not re.search(r"error (602|162), raw 0x[^0]", told), shown  # a number of the system's, where it has words
 
     def complaint(self, call):
         try:
@@ -179,7 +180,9 @@ class Nonsense(unittest.TestCase):
         # The value of an option that stands last; in text alone, for else "--format" would be that value.
         self.all_refused([(call, named) for c in self.all for name in c.takes() if name not in c.positionals
                           for call, named in ((self.arguments(c, **{name: None}), f"--{name}"), (["sigillo", "--no-such-option"], None))])
-        self.all_refused([(["sigillo", "no-such-command"], "no-such-command"), (["sigillo", "audit", "no-such-command"], None)] * 2)
+        self.all_refused([(["sigillo", "no-such-command"], "no-such-command"), (["sigillo", "audit", "no-such-command"], "no-such-command")] * 2)
+        # The file that is wrong, and not the one that would be made.
+        self.all_refused([(["sigillo", "officer", "keygen", self.root / "new.key", "--password-file", self.root / "no-password"], "no-password")] * 2)
         self.all_refused([(["sigillo"], None)] * 2 + [(["sigillod"], "--config"), (["sigillo-courier"], None)])
 
     def test_nothing_and_far_too_much(self):

@@ -59,7 +59,8 @@ class Context {
   void failed(Exit code, std::string_view what, std::string_view next);
 };
 
-// "no slot holds an uninitialised token (error 209, raw 0x0)"
+// "no slot holds an uninitialised token (error 209, raw 0x0)"; of a file with the system's words, "a file
+// could not be opened: Permission denied (error 602)"
 std::string sentence(const base::Error& error);
 
 void add_audit(CLI::App& app, Context& context);
