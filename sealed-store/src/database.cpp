@@ -24,6 +24,14 @@ base::Error failure(sqlite3* db, int code, const char* what) {
     case SQLITE_NOTADB:
     case SQLITE_ERROR:  // SQLCipher's word for a page whose HMAC does not hold
       return {Errc::corrupt, what, raw};
+    // What an operator mends is said as that, whatever was being done.
+    case SQLITE_FULL:
+      return {Errc::unavailable, "the disk is full", raw};
+    case SQLITE_READONLY:
+      return {Errc::unavailable, "the file, its folder or its disk cannot be written", raw};
+    case SQLITE_CANTOPEN:
+      return {Errc::unavailable,
+              "the file cannot be opened: it is not there, or it or its folder is not this user's", raw};
     default:
       return {Errc::unavailable, what, raw};
   }
@@ -145,9 +153,6 @@ base::Result<Database> Database::open_as(PageForm form, const std::string& path,
   sqlite3* raw = nullptr;
   const int code = sqlite3_open_v2(name.c_str(), &raw, flags, nullptr);
   Database db(raw, form);  // also a failed open leaves a handle that must be closed
-  if ((code & 0xff) == SQLITE_CANTOPEN)
-    return failure(raw, code,
-                   "the file cannot be opened: it is not there, or it or its folder is not this user's");
   if (code != SQLITE_OK) return failure(raw, code, "opening the database");
   sqlite3_busy_timeout(raw, kBusyTimeoutMs);
   SIGILLO_CHECK(db.run("PRAGMA cipher_memory_security=OFF"));

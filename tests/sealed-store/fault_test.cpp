@@ -16,6 +16,7 @@ using fault::FileFault;
 using fault::VfsShim;
 
 constexpr std::uint32_t kSubjects = 6;
+constexpr unsigned long kSqliteFull = 13;
 
 struct Case {
   const char* name;
@@ -62,6 +63,9 @@ class Faults : public ::testing::TestWithParam<Case> {
       if (!attempt) {
         EXPECT_TRUE(attempt.error().is(Errc::unavailable) || attempt.error().is(Errc::corrupt))
             << attempt.error().number() << " " << attempt.error().detail();
+        if (attempt.error().raw() == kSqliteFull) {
+          EXPECT_STREQ(attempt.error().detail(), "the disk is full");
+        }
         continue;
       }
       ++books.charged[n];
