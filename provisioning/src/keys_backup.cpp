@@ -159,18 +159,27 @@ void prepare(const Arguments& arguments, Context& context) {
                      "\nRestore it onto a second token now: `sigillo keys backup prove`.");
 }
 
+// The appliance's own configuration in place of another token's: what is active there is for officers to say.
+bool refused_as_serving(Opened& opened, Context& context, const char* why, const char* next) {
+  const auto anchor = appliance::recorded_head(*opened.token, opened.config.store);
+  if (!anchor && anchor.error().is(sealed_store::Errc::rolled_back)) return false;
+  if (!anchor)
+    fail(context, anchor.error(), "The token's anchor cannot be read");
+  else
+    context.failed(Exit::local,
+                   "The token " + token_name(opened.config.hsm) +
+                       " is the one that an appliance serves with: " + why + '.',
+                   std::string("Nothing was changed. ") + next);
+  return true;
+}
+
 void prove(const Arguments& arguments, Context& context) {
   auto opened = open(arguments, context);
   if (!opened) return;
-  // The appliance's own configuration in place of the second token's: a proof makes keys active.
-  const auto anchor = appliance::recorded_head(*opened->token, opened->config.store);
-  if (!anchor && !anchor.error().is(sealed_store::Errc::rolled_back))
-    return fail(context, anchor.error(), "The token's anchor cannot be read");
-  if (anchor)
-    return context.failed(Exit::local,
-                          "The token " + token_name(opened->config.hsm) +
-                              " is the one that an appliance serves with, and not a second one.",
-                          "Nothing was changed. Name the configuration of the second token by --config.");
+  // A proof makes keys active.
+  if (refused_as_serving(*opened, context, "a proof is of a second one",
+                         "Name the configuration of the second token by --config."))
+    return;
   const auto key = wrapping_key(arguments, *opened->token);
   if (!key) return fail(context, key.error(), key_place(arguments));
   const auto backups = read_backups(arguments, *key);
@@ -213,6 +222,11 @@ void commit(const Arguments& arguments, Context& context) {
 void restore(const Arguments& arguments, Context& context) {
   auto opened = open(arguments, context);
   if (!opened) return;
+  if (arguments.keys.empty() &&
+      refused_as_serving(
+          *opened, context, "without the list of its keys the newest of each would be active",
+          "Name the list that stands beside its store by --keys, or another token by --config."))
+    return;
   const auto key = wrapping_key(arguments, *opened->token);
   if (!key) return fail(context, key.error(), key_place(arguments));
   const auto backups = read_backups(arguments, *key);

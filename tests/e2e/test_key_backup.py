@@ -109,5 +109,11 @@ def test_the_token_that_serves_is_no_second_one(appliance, ceremony, tmp_path):
     before = keys(appliance, "list")["keys"]
     for made in (backup, ceremony["backup"]):
         done = keys(appliance, "backup", "prove", made, "--wrapping-key", ceremony["wrapping"], "--proof", tmp_path / "proof.json", check=False)
-        assert done.returncode == 1 and b"not a second one" in done.stdout, done.stdout
+        assert done.returncode == 1 and b"serves with" in done.stdout, done.stdout
         assert keys(appliance, "list")["keys"] == before and not (tmp_path / "proof.json").exists()
+    # Nor is it restored onto without its list; with it, what is active stays.
+    alone = keys(appliance, "restore", ceremony["backup"], "--wrapping-key", ceremony["wrapping"], check=False)
+    assert alone.returncode == 1 and b"serves with" in alone.stdout, alone.stdout
+    beside = appliance.directory / "store" / "sigillo.db.keys"
+    keys(appliance, "restore", ceremony["backup"], "--wrapping-key", ceremony["wrapping"], "--keys", beside)
+    assert [(k["kid"], k["state"]) for k in keys(appliance, "list")["keys"]] == [(k["kid"], k["state"]) for k in before]
