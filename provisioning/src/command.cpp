@@ -7,6 +7,7 @@
 
 #include <base/pending_file.hpp>
 #include <base/printable.hpp>
+#include <hsm/token.hpp>
 
 namespace sigillo::provisioning {
 namespace {
@@ -38,6 +39,8 @@ std::string sentence(const base::Error& error) {
   if ((error.is(Errc::file) || error.is(base::FileErrc::failed)) && error.raw() != 0)
     return std::string(error.detail()) + ": " +
            std::generic_category().message(static_cast<int>(error.raw())) + " (error " + number + ')';
+  if (const char* const rv = hsm::rv_name(error); rv != nullptr)
+    return std::string(error.detail()) + " (" + rv + ", error " + number + ')';
   char raw[32];
   std::snprintf(raw, sizeof raw, "0x%lx", error.raw());
   return std::string(error.detail()) + " (error " + number + ", raw " + raw + ')';

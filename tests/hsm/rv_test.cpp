@@ -1,6 +1,8 @@
 // Each row of the table, and what stands outside it.
 #include <gtest/gtest.h>
 
+#include <base/pending_file.hpp>
+
 #include "rv.hpp"
 
 namespace sigillo::hsm {
@@ -85,6 +87,14 @@ TEST(Rv, AnErrorCarriesTheRawCodeAndItsNumber) {
   EXPECT_TRUE(to_error(Function::sign, CKR_DEVICE_REMOVED).is(Errc::unavailable));
   EXPECT_TRUE(to_error(Function::sign, CKR_KEY_HANDLE_INVALID).is(Errc::no_such_key));
   EXPECT_TRUE(to_error(Function::sign, CKR_MECHANISM_INVALID).is(Errc::caller_fault));
+}
+
+TEST(Rv, AnErrorOfTheModuleHasTheStandardsNameAndNoOtherHas) {
+  EXPECT_STREQ(rv_name(to_error(Function::login, CKR_PIN_LOCKED)), "CKR_PIN_LOCKED");
+  EXPECT_STREQ(rv_name(to_error(Function::sign, CKR_FUNCTION_FAILED)), "CKR_FUNCTION_FAILED");
+  EXPECT_EQ(rv_name(to_error(Function::sign, CKR_VENDOR_DEFINED + 1)), nullptr);
+  EXPECT_EQ(rv_name({Errc::unavailable, "a call does not come back"}), nullptr);
+  EXPECT_EQ(rv_name({base::FileErrc::failed, "a file", 6}), nullptr) << "an errno";
 }
 
 }  // namespace

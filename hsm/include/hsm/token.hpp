@@ -31,6 +31,9 @@ enum class Errc : std::uint16_t {
   self_test = 210,       // a known answer was not given
 };
 
+// "CKR_PIN_LOCKED": of the raw code of an error of this module; nullptr where it has none of the standard's.
+const char* rv_name(const base::Error& error);
+
 enum class KeyType : std::uint8_t { hmac_sha256, ec_p256, ec_p384 };
 
 // A key on the token. kid() is its public name: "<label>-v<version>".

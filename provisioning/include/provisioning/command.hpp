@@ -60,7 +60,8 @@ class Context {
 };
 
 // "no slot holds an uninitialised token (error 209, raw 0x0)"; of a file with the system's words, "a file
-// could not be opened: Permission denied (error 602)"
+// could not be opened: Permission denied (error 602)"; of the HSM with the standard's
+// name, "the token failed at this call (CKR_DEVICE_ERROR, error 201)"
 std::string sentence(const base::Error& error);
 
 void add_audit(CLI::App& app, Context& context);
