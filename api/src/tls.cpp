@@ -80,6 +80,7 @@ base::Result<TlsContext> make_tls_context(const ServerOptions& options) {
 
 std::vector<std::pair<std::string, base::Instant>> certificate_ends(const TlsContext& context) {
   std::vector<std::pair<std::string, base::Instant>> out;
+  if (!context) return out;
   const auto note = [&out](const std::string& which, const X509* certificate) {
     const auto end = certificate == nullptr ? std::nullopt : end_of(certificate);
     if (end) out.emplace_back(which, *end);

@@ -19,7 +19,8 @@ namespace sigillo::api {
 using TlsContext = std::shared_ptr<boost::asio::ssl::context>;
 base::Result<TlsContext> make_tls_context(const ServerOptions& options);
 
-// Which certificate ends when: the server's own and the channel CA's.
+// Which certificate ends when: the server's own and the channel CA's. Of no context, which is a sealed
+// appliance's: none.
 std::vector<std::pair<std::string, base::Instant>> certificate_ends(const TlsContext& context);
 
 // From the one `urn:sigillo:channel:` URI of the subject's alternative names, never from CN (CVE-2025-6037):

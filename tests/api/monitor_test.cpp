@@ -76,6 +76,22 @@ TEST_F(Monitor, ShowsWhatTheApplianceSaysOfItselfAndWhyItIsNotReady) {
   }
 }
 
+// Whoever scrapes does so while the appliance is sealed too, when there is no key of the TLS server.
+TEST_F(Monitor, IsScrapedWhileSealedAndAfter) {
+  options_.key = nullptr;
+  serve();
+  const auto has_certificates = [this] {
+    return monitor("/metrics").find("sigillo_certificate_expiry_timestamp_seconds{") != std::string::npos;
+  };
+  EXPECT_EQ(monitor("/metrics").find("HTTP/1.1 200 "), 0U);
+  EXPECT_FALSE(has_certificates());
+  ASSERT_TRUE(server_->use_key(pki_.server().key.get()));
+  EXPECT_TRUE(has_certificates());
+  ASSERT_TRUE(server_->use_key(nullptr));
+  EXPECT_EQ(monitor("/metrics").find("HTTP/1.1 200 "), 0U);
+  EXPECT_FALSE(has_certificates());
+}
+
 TEST_F(Monitor, IsOnLoopbackOnlyAndSaysWhichPortIsTaken) {
   options_.monitor = {"0.0.0.0", 0};
   const auto open = Server::open(options_, service_, clock_);

@@ -244,6 +244,7 @@ def test_sealed_at_once_and_opened_by_its_pin_with_one_try(fresh, town):
     assert livez(fresh) == 200
     status, reasons = readiness(fresh)
     assert status == 503 and reasons[0] == "sealed"
+    assert fresh.metric("sigillo_ready") == 0
     # Open connections are answered; new ones are closed before their handshake, for its key is in the HSM.
     answer = connection.post("/v1/verifications", {"subject": citizen.subject, "pin": citizen.pin}, status=503)
     assert answer["code"] == "sealed"
