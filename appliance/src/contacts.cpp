@@ -11,7 +11,7 @@ namespace sigillo::appliance {
 namespace {
 
 // Latin-1's letters in UTF-8: U+00C0 to U+00FF, but the two signs among them.
-constexpr unsigned char kLatin1 = 0xc3, kTimes = 0x97, kDivide = 0xb7, kLastCapital = 0x9e;
+constexpr unsigned char kLatin1 = 0xc3, kTimes = 0x97, kDivide = 0xb7, kLastCapital = 0x9e, kSharpS = 0x9f;
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
@@ -241,11 +241,20 @@ std::optional<std::string> parse_operator(std::string_view text) {
 
 bool same_operator(std::string_view a, std::string_view b) {
   const auto folded = [](std::string_view name) {
-    std::string out(name);
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      const bool upper_accented = i > 0 && static_cast<unsigned char>(out[i - 1]) == kLatin1 &&
-                                  static_cast<unsigned char>(out[i]) <= kLastCapital;
-      out[i] = upper_accented ? static_cast<char>(out[i] + 0x20) : lower(out[i]);
+    std::string out;
+    for (std::size_t i = 0; i < name.size(); ++i) {
+      const auto c = static_cast<unsigned char>(name[i]);
+      if (c != kLatin1 || i + 1 == name.size()) {
+        out += lower(name[i]);
+        continue;
+      }
+      const auto low = static_cast<unsigned char>(name[++i]);
+      if (low == kSharpS) {
+        out += "ss";  // as in capitals
+      } else {
+        out += name[i - 1];
+        out += static_cast<char>(low <= kLastCapital ? low + 0x20 : low);
+      }
     }
     return out;
   };

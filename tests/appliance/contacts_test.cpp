@@ -180,6 +180,8 @@ TEST(Contacts, DigestsCardsAndOperatorsAreWhatTheySay) {
   EXPECT_TRUE(same_operator("Niccolò D'Amico", "NICCOLÒ d'aMICO"));
   EXPECT_FALSE(same_operator("Niccolò", "Niccolo"));
   EXPECT_FALSE(same_operator("ß", "ÿ"));
+  EXPECT_TRUE(same_operator("Weiß", "WEISS")) << "capitals of a German name";
+  EXPECT_FALSE(same_operator("Weiß", "Weis"));
   EXPECT_TRUE(same_operator("Op-117", "oP-117"));
   EXPECT_FALSE(same_operator("op-117", "op-1170"));
   EXPECT_FALSE(same_operator("op-117", "op-118"));
