@@ -196,13 +196,15 @@ base::Task<Reply> run(Session& session, const SubmitEvidence& request) {
   if (decided(shown(session, it))) {
     co_return co_await session.deny(it.subject.index, Refusal::already_decided, request.conversion_id);
   }
+  auto claims = deferred_claims(session, it.subject.record);
+  if (!claims) co_return Outage::store_unavailable;
   it.conversion.evidence = stored(session, request.evidence, request.operator_name);
   it.conversion.state = ConversionState::in_review;
   Changes changes;
   changes.events.push_back(session.event(EventKind::evidence_registered, it.subject.index, EventOutcome::none,
                                          request.conversion_id));
   changes.puts.push_back(session.context().put_held(Table::conversion, it.id, it.conversion));
-  Answer answer(ConversionView{request.conversion_id, it.conversion.state, {}});
+  Answer answer(ConversionView{request.conversion_id, it.conversion.state, std::move(*claims)});
   co_return co_await session.commit(std::move(changes), std::move(answer));
 }
 

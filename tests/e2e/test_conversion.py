@@ -155,6 +155,16 @@ def test_an_ordinary_pin_defers_and_conversion_grants_with_the_date_it_was_made(
         assert (now["decision"], now["effective_at"]) == ("granted", old["effective_at"])
 
 
+def test_who_registers_the_evidence_is_told_the_claims_that_wait_as_who_decides_is(appliance, town, someone):
+    appliance.active(someone)
+    made = authorize(appliance, town, someone)
+    path = open_conversion(appliance, someone)
+    for role, route, operator in (("portal", "upload", None), ("back-office", "fax", "op-1"), ("branch", "in-person", "op-1")):
+        answer = appliance.shared(role).post(f"{path}/evidence", evidence(town, route, operator), status=200)
+        assert [claim["authorization_id"] for claim in answer["deferred"]] == [made["authorization_id"]]
+        assert answer.json == appliance.shared(role).get(path).json
+
+
 def test_a_dispositive_pin_grants_at_once(appliance, town, someone):
     appliance.active(someone)
     appliance.dispositive(someone)
