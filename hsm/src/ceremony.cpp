@@ -47,6 +47,13 @@ base::Result<WrappedKey> describe(Lease& lease, const KeyId& id, const KeyObject
   return out;
 }
 
+// One whose attributes are not ours has the name as well.
+base::Result<void> not_there(const base::Result<KeyObject>& found) {
+  if (found || found.error().is(Errc::bad_attributes))
+    return base::Error(Errc::already_exists, "a key of this label and version is there");
+  return found.error().is(Errc::no_such_key) ? base::ok() : base::Result<void>(found.error());
+}
+
 template <class Work>
 auto under_wrapping_key(Lease& lease, const base::Secret& key, Work&& work)
     -> decltype(work(CK_OBJECT_HANDLE{})) {
@@ -93,9 +100,7 @@ base::Result<void> Pkcs11Token::generate_open_key(const KeyId& id, KeyType type)
     return base::Error(Errc::caller_fault,
                        "a key's label starts with \"sigillo.\", its version is 1 or more");
   const auto work = [&](Lease& lease) -> base::Result<void> {
-    const auto closed = find_key_object(lease, id);
-    if (closed || !closed.error().is(Errc::no_such_key))
-      return base::Error(Errc::already_exists, "a key of this label and version is there");
+    SIGILLO_CHECK(not_there(find_key_object(lease, id)));
     return generate_key_objects(lease, open_name(id), type, Closing::open);
   };
   return impl_->change_objects(work);
@@ -117,9 +122,7 @@ base::Result<WrappedKey> Pkcs11Token::wrap_open_key(const KeyId& id, const base:
 // the check value that was read from the original, and an EC key must prove its public half.
 base::Result<KeyRef> Pkcs11Token::unwrap_key(const WrappedKey& key, const base::Secret& wrapping_key) {
   const auto work = [&](Lease& lease) -> base::Result<void> {
-    const auto there = find_key_object(lease, key.id);
-    if (there || !there.error().is(Errc::no_such_key))
-      return base::Error(Errc::already_exists, "a key of this label and version is there");
+    SIGILLO_CHECK(not_there(find_key_object(lease, key.id)));
     const auto unwrap_it = [&](CK_OBJECT_HANDLE wrapping) { return unwrap(lease, wrapping, key); };
     return under_wrapping_key(lease, wrapping_key, unwrap_it);
   };

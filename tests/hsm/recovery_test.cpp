@@ -321,6 +321,20 @@ TEST_F(Recovery, AnObjectThatIsGoneEndsNoOtherHandle) {
   EXPECT_EQ(control().calls("C_Login"), logins);
 }
 
+TEST_F(Recovery, AKeyThatCannotBeLookedForIsNotToldAsThere) {
+  const KeyId id{key_id_.label + "-open"};
+  control().arm("C_FindObjectsInit", Action::fail, CKR_FUNCTION_FAILED);
+  expect_errc(token_->generate_open_key(id, KeyType::hmac_sha256), Errc::unavailable);
+  ASSERT_TRUE(token_->generate_open_key(id, KeyType::hmac_sha256));
+  const base::Secret wrapping(kWrappingKeyBytes);
+  const auto wrapped = token_->wrap_open_key(id, wrapping);
+  ASSERT_TRUE(wrapped);
+  control().arm("C_FindObjectsInit", Action::fail, CKR_FUNCTION_FAILED);
+  expect_errc(token_->unwrap_key(*wrapped, wrapping), Errc::unavailable);
+  EXPECT_TRUE(token_->unwrap_key(*wrapped, wrapping));
+  EXPECT_TRUE(token_->destroy_open_key(id));
+}
+
 TEST_F(Recovery, ATokenWithFewerSessionsThanItSaidIsUsedWithThose) {
   token_.reset();
   control()->sessions_max = 3;  // the login's, the one that open() used, and one more
