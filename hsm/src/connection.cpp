@@ -60,6 +60,13 @@ Connection::~Connection() {
   pool_.close_sessions();
 }
 
+// What has the pool drained may close sessions under its lock, so that is not asked for meanwhile.
+base::Duration Connection::blocked_for() const {
+  const Time since = bringing_back_;
+  if (since == Time{}) return pool_.blocked_for();
+  return {std::chrono::duration_cast<milliseconds>(steady_clock::now() - since).count()};
+}
+
 base::Result<void> Connection::admit() const {
   switch (state_.load(std::memory_order_acquire)) {
     case TokenState::up:
@@ -103,7 +110,7 @@ base::Result<void> Connection::reopen(const Trouble& trouble, std::uint64_t gene
     go_down("a call does not come back", 0, trouble);
     return base::Error(Errc::unavailable, "a call does not come back");
   }
-  const auto done = connect();
+  const auto done = bring_back([this] { return connect(); });
   if (done) {
     base::log::info("hsm-login-anew", {{"raw", trouble.rv},
                                        {"session_age_ms", trouble.session_age.count()},
@@ -119,14 +126,19 @@ base::Result<void> Connection::restart(const std::function<void()>& between) {
   const std::lock_guard lock(recovery_);
   SIGILLO_CHECK(admit());
   if (!pool_.drain(options_.session_wait)) return base::Error(Errc::unavailable, "a call does not come back");
-  pool_.close_sessions();
-  module_->finalize();
-  between();
-  auto done = module_->initialize(options_.init_arguments);
-  if (done) done = connect();
+  bool anew = false;
+  const auto done = bring_back([&]() -> base::Result<void> {
+    pool_.close_sessions();
+    module_->finalize();
+    SIGILLO_CHECK(module_->initialize(options_.init_arguments));
+    anew = module_->begun_by_us();
+    if (anew) between();
+    return connect();
+  });
   if (!done && !done.error().is(Errc::credential))
     go_down("loading the module anew failed", done.error().raw(), {});
   pool_.resume();
+  if (done && !anew) return base::Error(Errc::unavailable, "the module did not end: it is not loaded anew");
   return done;
 }
 
@@ -255,8 +267,11 @@ bool Connection::revive() {
   const std::lock_guard lock(recovery_);
   if (!pool_.drain(base::seconds(1)))
     return false;  // a call hangs inside: C_Finalize beneath it would be undefined
-  auto done = connect();
-  if (!done && !done.error().is(Errc::credential) && steady_clock::now() >= next_reload_) done = reload();
+  const auto done = bring_back([this] {
+    auto connected = connect();
+    const bool reloads = !connected && !connected.error().is(Errc::credential);
+    return reloads && steady_clock::now() >= next_reload_ ? reload() : connected;
+  });
   if (done) {
     reload_pause_ = {};
     state_ = TokenState::up;

@@ -43,16 +43,27 @@ class Connection {
     }
   }
 
-  // The module and everything in it anew, though nothing is wrong; `between` while nobody is inside.
+  // The module and everything in it anew, though nothing is wrong; `between` while nobody is inside, once the
+  // module is. Errc::unavailable where it did not end, and so is what it was.
   base::Result<void> restart(const std::function<void()>& between);
 
   std::size_t parallelism() const { return pool_.limit(); }
   CK_SLOT_ID slot() const { return pool_.slot(); }
   TokenState state() const { return state_.load(std::memory_order_acquire); }
   std::uint64_t logins() const { return pool_.generation(); }  // each begins a generation of handles
-  base::Duration blocked_for() const { return pool_.blocked_for(); }
+  base::Duration blocked_for() const;
 
  private:
+  using Time = std::chrono::steady_clock::time_point;
+  // Work in the module that no lease is out for: told by blocked_for() as long as it takes.
+  template <class Work>
+  base::Result<void> bring_back(Work&& work) {
+    bringing_back_ = std::chrono::steady_clock::now();
+    auto done = work();
+    bringing_back_ = Time{};
+    return done;
+  }
+
   Connection(const TokenOptions& options, std::unique_ptr<Module> module, base::Secret pin);
 
   base::Result<void> admit() const;
@@ -82,6 +93,7 @@ class Connection {
   base::Secret pin_;
   SessionPool pool_;
   std::atomic<TokenState> state_{TokenState::away};
+  std::atomic<Time> bringing_back_{};  // since when; of the clock's beginning: nobody does
 
   std::mutex recovery_;  // one recovery at a time; guards pin_ and the two below
   std::chrono::steady_clock::time_point next_reload_{};

@@ -23,7 +23,9 @@ class Module {
 
   // C_Initialize with CKF_OS_LOCKING_OK, and the module's own arguments where it wants some.
   base::Result<void> initialize(const std::string& arguments = {});
-  void finalize();  // C_Finalize; its answer is of no use
+  void finalize();  // C_Finalize; whether it did shows in the next initialize()
+  // The last initialize() began it: it did not meet one that another has begun, or that did not end.
+  bool begun_by_us() const { return ours_; }
 
   // The one slot whose token has this label and this serial number; of the two one may be empty, and any
   // goes. Never by slot number: an HA pair and SoftHSM2 renumber theirs. Errc::no_such_token where there is

@@ -60,5 +60,49 @@ TEST_F(Recovery, WhileOneCallHangsAndAnotherFailedTheSessionsThatComeBackAreLent
   EXPECT_TRUE(token_->list_keys());
 }
 
+// What nobody leases a session for keeps everybody out just the same.
+class RecoveryThatHangs : public Recovery, public ::testing::WithParamInterface<const char*> {
+ protected:
+  // True once it is told, for as long as anybody waits for a session.
+  bool told() const {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (token_->blocked_for().ms < options().session_wait.ms) {
+      if (std::chrono::steady_clock::now() > until) return false;
+      std::this_thread::yield();
+    }
+    return true;
+  }
+};
+
+TEST_P(RecoveryThatHangs, OfALostLoginIsTold) {
+  control().hang(GetParam());
+  control().arm("C_GenerateRandom", Action::fail, CKR_SESSION_HANDLE_INVALID);
+  std::thread hung([&] {
+    base::Bytes sample(8);
+    EXPECT_TRUE(token_->random(sample));
+  });
+  control().await_hanging();
+  EXPECT_TRUE(told());
+  control().clear();
+  hung.join();
+  EXPECT_EQ(token_->blocked_for().ms, 0);
+}
+
+TEST_P(RecoveryThatHangs, OfADeviceThatWasAwayIsTold) {
+  control().hang(GetParam());
+  control().arm("C_GenerateRandom", Action::fail, CKR_DEVICE_REMOVED);
+  base::Bytes sample(8);
+  expect_errc(token_->random(sample), Errc::unavailable);
+  control().await_hanging();
+  EXPECT_TRUE(told());
+  control().clear();
+  EXPECT_TRUE(comes_back());
+  EXPECT_EQ(token_->blocked_for().ms, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Hangs, RecoveryThatHangs,
+                         ::testing::Values("C_CloseSession", "C_GetSlotList", "C_OpenSession", "C_Login"),
+                         [](const auto& at) { return std::string(at.param); });
+
 }  // namespace
 }  // namespace sigillo::hsm

@@ -321,6 +321,21 @@ TEST_F(Recovery, AnObjectThatIsGoneEndsNoOtherHandle) {
   EXPECT_EQ(control().calls("C_Login"), logins);
 }
 
+// Attack: (1) two copies of the appliance run. (2) The module of one does not end, and so is not loaded anew:
+// it shows what it knew before, without what the other has made.
+TEST_F(Recovery, WhereTheModuleIsNotLoadedAnewNoListIsTakenForAComplete) {
+  const auto label = fresh_label();
+  const auto made = token_->create_data(label, base::view("anchor"));
+  ASSERT_TRUE(made);
+  control().arm("C_Finalize", Action::fail, CKR_FUNCTION_FAILED);
+  expect_errc(token_->list_data_anew(label), Errc::unavailable);
+  EXPECT_EQ(*token_->hmac(key_, base::view("x")), answer_) << "it serves on";
+  const auto listed = token_->list_data_anew(label);
+  ASSERT_TRUE(listed);
+  EXPECT_EQ(listed->size(), 1u);
+  EXPECT_TRUE(token_->destroy_data(*made));
+}
+
 TEST_F(Recovery, AKeyThatCannotBeLookedForIsNotToldAsThere) {
   const KeyId id{key_id_.label + "-open"};
   control().arm("C_FindObjectsInit", Action::fail, CKR_FUNCTION_FAILED);
