@@ -113,10 +113,12 @@ base::Task<Reply> convert_at_branch(Session& session, Loaded& loaded, const Open
   co_return co_await session.commit(std::move(changes), std::move(answer));
 }
 
-ReceiptClaims claims_of(const Session& session, const AuthorizationRecord& record) {
+// Who checks receipts refuses a `jti` that was seen before (RFC 7519, 4.1.7): a later one, of what has become
+// of a claim, has its own.
+ReceiptClaims claims_of(const Session& session, const AuthorizationRecord& record, const Id& jti) {
   ReceiptClaims claims{.audience = channel_uri(session.role(), session.channel().name),
                        .pseudonym = record.pseudonym,
-                       .jti = record.receipt,
+                       .jti = jti,
                        .issued = session.now(),
                        .level = record.level,
                        .presented = Presented::definitive,
@@ -283,7 +285,7 @@ base::Task<Reply> run(Session& session, const Authorize& request) {
     co_return co_await session.settle_outage(std::move(accepted), cause);
   }
   record.pseudonym = *who;
-  auto receipt = co_await sign_receipt(session.context(), claims_of(session, record));
+  auto receipt = co_await sign_receipt(session.context(), claims_of(session, record, record.receipt));
   if (!receipt) {
     const auto cause = receipt.error();
     co_return co_await session.settle_outage(std::move(accepted), cause);
@@ -309,7 +311,7 @@ base::Task<Reply> run(Session& session, const GetAuthorization& request) {
   if (!record) co_return Outage::store_unavailable;
   if (!*record || (*record)->channel != session.channel().label())
     co_return session.answer(Refusal::not_found);
-  auto receipt = co_await sign_receipt(session.context(), claims_of(session, **record));
+  auto receipt = co_await sign_receipt(session.context(), claims_of(session, **record, random_id()));
   if (!receipt) co_return outage_of(receipt.error());
   co_return session.answer(Authorization{request.authorization_id, (*record)->state, (*record)->effective,
                                          std::move(*receipt), false});

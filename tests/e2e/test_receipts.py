@@ -95,6 +95,20 @@ def test_an_authorization_has_a_receipt_of_the_act(appliance, town, someone):
     assert act == action | {"decision": "deferred", "effective_at": answer["effective_at"]}
 
 
+def test_each_receipt_of_an_authorization_has_a_jti_of_its_own(appliance, town, someone):
+    appliance.active(someone)
+    action = {"type": "claim.submit", "reference": "INPS.2031.000124", "sha256": town.sha256()}
+    made = appliance.portal.post("/v1/authorizations", {"subject": someone.subject, "pin": someone.pin, "action": action}, status=201)
+    path = f"/v1/authorizations/{made['authorization_id']}"
+    shown = [appliance.portal.get(path).json for _ in range(2)]
+    appliance.dispositive(someone)
+    shown.append(appliance.portal.get(path).json)
+    assert [s["decision"] for s in shown] == ["deferred", "deferred", "granted"]
+    receipts = [opened(appliance, appliance.portal, answer["receipt"]) for answer in (made, *shown)]
+    assert len({r["jti"] for r in receipts}) == 4
+    assert len({r["ledger"]["seq"] for r in receipts}) == 1
+
+
 def test_keys_are_public_and_the_same_for_all(appliance):
     keys = appliance.portal.get("/v1/keys").json
     assert len({k["kid"] for k in keys["keys"]}) == len(keys["keys"]) >= 2  # receipt and ledger

@@ -41,8 +41,8 @@ struct AuthorizationRecord {
   Level level = Level::ordinary;
   std::string channel, type, reference, sha256;
   base::Instant effective{};
-  std::uint64_t seq = 0;  // the ledger entry of the attempt, for its receipt
-  Id receipt{};
+  std::uint64_t seq = 0;     // the ledger entry of the attempt, for its receipt
+  Id receipt{};              // `jti` of the first
   base::Digest pseudonym{};  // of the subject towards the channel that asked
   template <class V>
   void fields(V&& v) {
