@@ -168,7 +168,8 @@ base::Error Batch::stale(std::uint16_t id) {
 // hash that the caller has exported and signed.
 base::Result<void> Batch::move_base(const LedgerBase& base) {
   const auto refused = base::Error(Errc::conflict, "the ledger can not begin after that entry");
-  if (base.seq <= state_.base.seq || base.seq >= state_.head.seq) return refused;
+  const auto& before = staged_.base ? *staged_.base : state_.base;
+  if (base.seq <= before.seq || base.seq >= state_.head.seq) return refused;
   {
     auto cursor = queries_.entry_hash(static_cast<std::int64_t>(base.seq));
     SIGILLO_TRY(const bool found, cursor.next());

@@ -81,11 +81,13 @@ base::Result<void> Journal::ready() {
   if (keeper_) SIGILLO_CHECK(check_place());
   SIGILLO_TRY(auto db, Database::open(options_.path, page_key_, Database::Access::write));
   if (!keeper_) {
-    SIGILLO_TRY(keeper_, Database::open(options_.path, page_key_, Database::Access::read));
+    SIGILLO_TRY(auto keeper, Database::open(options_.path, page_key_, Database::Access::read));
+    files_ = {FileMark::of(options_.path), FileMark::of(options_.path + "-wal")};
+    SIGILLO_CHECK(check_place());  // it went just now: there is no other mark to find it by when it is back
+    keeper_ = std::move(keeper);
   }
   SIGILLO_TRY(auto queries, WriteQueries::prepare(db));
   connection_ = std::make_unique<Connection>(Connection{std::move(db), std::move(queries)});
-  if (!files_[0].there) files_ = {FileMark::of(options_.path), FileMark::of(options_.path + "-wal")};
   if (!unsure_) return base::ok();
   const auto head = disk_head();
   if (!head) {

@@ -84,7 +84,7 @@ class Journal {
   // after an error is not the last one, so that the WAL's index stays, and frames of a commit that failed at
   // its sync are overwritten and not recovered as if they had been committed.
   std::optional<Database> keeper_;
-  std::array<FileMark, 2> files_;  // the file and its WAL, as they were opened first
+  std::array<FileMark, 2> files_;  // the file and its WAL, as the keeper has them
   std::optional<Staged> unsure_;   // its COMMIT failed, and the file was not yet asked what it holds
   std::vector<Refund> recovered_;
 

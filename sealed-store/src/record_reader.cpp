@@ -10,6 +10,10 @@ namespace {
 // A read takes well under a millisecond; more connections than this only share the two or four cores.
 constexpr std::size_t kConnectionsMax = 4;
 
+base::Error of_unknown_outcome() {
+  return {Errc::unavailable, "a commit of unknown outcome stands before this read"};
+}
+
 }  // namespace
 
 // Twice in a row is what stands on the disk; once may be a snapshot from before a commit, or a commit
@@ -25,17 +29,24 @@ base::Result<std::optional<T>> RecordReader::agreed(std::uint16_t bucket, Attemp
       connection->snapshot && std::chrono::steady_clock::now() - *connection->snapshot < snapshot_max_;
   base::Result<std::optional<T>> found = recent ? look(*connection) : look_anew();
   if (recent && found && !*found) found = look_anew();
+  bool doubtful = false;
   if (found && !*found) {
     const std::lock_guard no_commit(state_.commit);
+    doubtful = in_doubt();
     found = look_anew();
   }
   release(found ? std::move(connection) : nullptr);
   if (!found || *found) return found;
+  if (doubtful) return of_unknown_outcome();
   const std::lock_guard lock(state_.mutex);
-  if (state_.in_doubt)
-    return base::Error(Errc::unavailable, "a commit of unknown outcome stands before this read");
   state_.rows.alarm(bucket);
   return base::Error(Errc::stale, "the record on disk is not the one that was acknowledged");
+}
+
+// Asked before the disk is: the writer may know the outcome by the time that was read.
+bool RecordReader::in_doubt() const {
+  const std::lock_guard lock(state_.mutex);
+  return state_.in_doubt;
 }
 
 base::Result<std::optional<base::Bytes>> RecordReader::read(const RecordKey& key) {
@@ -155,8 +166,6 @@ base::Result<void> RecordReader::walk(const FreshQueues::Range& range,
   release(walked && ended ? std::move(connection) : nullptr);
   if (!walked || *walked) return walked ? base::ok() : base::Result<void>(walked.error());
   const std::lock_guard lock(state_.mutex);
-  if (state_.in_doubt)
-    return base::Error(Errc::unavailable, "a commit of unknown outcome stands before this read");
   state_.queues.alarm(FreshQueues::part_of(range.queue, range.first));
   return base::Error(Errc::stale, "the list on disk is not the one that was acknowledged");
 }
@@ -164,6 +173,7 @@ base::Result<void> RecordReader::walk(const FreshQueues::Range& range,
 base::Result<bool> RecordReader::walk_on(Connection& on, const FreshQueues::Range& range,
                                          const std::function<void(const DueRecord&)>& visit) {
   std::unique_lock no_commit(state_.commit);
+  const bool doubtful = in_doubt();
   SIGILLO_CHECK(renew(on));
   auto cursor = on.members(range.queue, range.first, range.last);
   SIGILLO_TRY(bool found, cursor.next());
@@ -181,6 +191,7 @@ base::Result<bool> RecordReader::walk_on(Connection& on, const FreshQueues::Rang
     visit({{cursor.integer(2)}, key});
     SIGILLO_TRY(found, cursor.next());
   }
+  if (doubtful && !expected.zero()) return of_unknown_outcome();
   return expected.zero();
 }
 

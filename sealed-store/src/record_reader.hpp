@@ -72,6 +72,7 @@ class RecordReader {
   base::Result<bool> walk_on(Connection& on, const FreshQueues::Range& range,
                              const std::function<void(const DueRecord&)>& visit);  // false: not as known
   base::Result<bool> bucket_fresh(Connection& on, std::uint16_t id, bool again);
+  bool in_doubt() const;
 
   const std::string path_;
   const std::chrono::milliseconds snapshot_max_;
@@ -84,7 +85,8 @@ class RecordReader {
   bool stay_ = true;
 };
 
-// Rows (entry, hash) of a ledger statement; checks shape and that seq has no gap after `after`.
+// Rows (entry, hash) of a ledger statement, from behind `after`; shapes are checked, and neither chain nor
+// gaps.
 base::Result<std::vector<LedgerEntry>> read_entries(Statement& ledger, std::uint64_t after,
                                                     std::size_t limit);
 inline constexpr const char* kSelectLedger =

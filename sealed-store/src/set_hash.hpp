@@ -1,7 +1,8 @@
 // Keyed set hashes: the sum, in four lanes modulo 2^64, of a PRF over the members. Adding and removing a
 // member is one addition, and what is summed is HMAC-SHA256 under the fresh key, so that whoever holds old
-// pages but not that key can not compose a set with the sum of another. Lanes never leave the process: what
-// the ledger carries is their HMAC. Thread rule: Prf is immutable after construction; Lanes are values.
+// pages but not that key can not compose a set with the sum of another. Lanes stand in memory and in the
+// store's encrypted file: what the ledger carries is their HMAC. Thread rule: Prf is immutable after
+// construction; Lanes are values.
 #pragma once
 
 #include <base/hmac_key.hpp>

@@ -1,8 +1,9 @@
 // State: what of the store lives in memory, and is the authority there: head, counters, fingerprints. It
-// changes only after the COMMIT that says so, and only on the writer thread. Thread rule: `mutex` guards
-// every member (the writer alone may read head and guards without it, as nobody else writes them). `commit`
-// is held by the writer from before COMMIT until memory has followed: who holds it sees disk and memory
-// agree. Order: commit before mutex; nothing is waited for under mutex.
+// changes only after the COMMIT that says so, and only on the writer thread, but for what a reader has found
+// out: a bucket's marks, an alarm. Thread rule: `mutex` guards every member (the writer alone may read
+// without it what nobody else writes: all but those two). `commit` is held by the writer from before COMMIT
+// until memory has followed: who holds it sees disk and memory agree, unless `in_doubt`. Order: commit before
+// mutex; nothing is waited for under mutex.
 #pragma once
 
 #include <mutex>

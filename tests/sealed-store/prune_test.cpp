@@ -2,6 +2,7 @@
 // that was counted is lost. What a prune may not do: take away what a start reads, or bring an old store
 // back.
 #include <fstream>
+#include <latch>
 
 #include "database.hpp"
 #include "testing.hpp"
@@ -70,6 +71,36 @@ TEST_F(Prune, rows_go_counts_stay_and_a_start_does_without_them) {
   wait_for_rows(100);
   restart();
   EXPECT_EQ(store_->ledger(0, 1)->front().seq, 181u);
+}
+
+TEST_F(Prune, of_two_in_one_commit_the_second_does_not_take_the_beginning_back) {
+  charges(60);
+  const auto base_at = [&](std::uint64_t seq) {
+    return LedgerBase{seq, store_->ledger(seq - 1, 1)->front().hash, "note " + std::to_string(seq)};
+  };
+  const auto further = base_at(50);
+  const auto nearer = base_at(20);
+  witness_.hold(true);
+  // While this one's record does not come back, what needs the witness waits for company.
+  std::latch done(3);
+  std::optional<base::Result<Committed>> first, second;
+  Changes one;
+  one.events.push_back(event(kChange, 1));
+  base::start(store_->commit(std::move(one)), [&](const base::Result<Committed>&) { done.count_down(); });
+  base::start(store_->prune(further, event(kChange, 99)), [&](base::Result<Committed> result) {
+    first = result;
+    done.count_down();
+  });
+  base::start(store_->prune(nearer, event(kChange, 99)), [&](base::Result<Committed> result) {
+    second = result;
+    done.count_down();
+  });
+  witness_.hold(false);
+  done.wait();
+  EXPECT_TRUE(*first);
+  ASSERT_FALSE(*second);
+  EXPECT_TRUE(second->error().is(Errc::conflict));
+  EXPECT_EQ(store_->ledger_base().seq, 50u);
 }
 
 TEST_F(Prune, a_large_part_goes_in_slices_and_goes_on_after_a_restart) {

@@ -33,7 +33,7 @@ const ModuleProfile& profile_of_module(std::string_view path);
 // The pool that the profile wants, or one of `calls` at once where that is not 0.
 TokenOptions options_of(const ModuleProfile& profile, std::size_t calls = 0);
 // Workers for a dispatcher on a token so opened: as many calls as the profile gains from and the token has
-// room for, and up to two that are on their way.
+// room for, and from four on one more that is on its way.
 std::size_t workers_of(const ModuleProfile& profile, std::size_t calls, std::size_t parallelism);
 
 }  // namespace sigillo::hsm

@@ -25,7 +25,8 @@
 namespace sigillo::sealed_store {
 
 enum class Errc : std::uint16_t {
-  unavailable = 301,  // I/O error, full or read-only disk: a 503; nothing of the batch is durable
+  unavailable = 301,  // I/O error, full or read-only disk: a 503; what turns out to be durable all the same
+                      // stays, but for a charge, which is put back
   stale = 302,  // a row, page or table that is older than what was acknowledged: never believed, alarmed
   rolled_back = 303,  // at open: the ledger's head is behind or beside the witnessed one
   fenced = 304,       // another running copy has taken over; this one answers no more
@@ -113,7 +114,7 @@ class Store {
   virtual base::Task<base::Result<Committed>> prune(LedgerBase base, Event event) = 0;
   virtual LedgerBase ledger_base() const = 0;
   virtual Head head() const = 0;  // of what is durable
-  // nullptr while commits succeed; else why not (for readiness). Clears itself when the cause is gone.
+  // Nothing while commits succeed; else why not (for readiness). Clears itself when the cause is gone.
   virtual std::optional<base::Error> trouble() const = 0;
 
  protected:
