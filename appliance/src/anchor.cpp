@@ -188,7 +188,10 @@ base::Result<AnchorPosition> Anchor::position() {
 
 base::Result<void> Anchor::take_over(const Head& accepted) {
   const std::lock_guard lock(mutex_);
-  return replace_chosen(accepted);
+  serves_ = false;
+  SIGILLO_CHECK(replace_chosen(accepted));
+  serves_ = true;
+  return base::ok();
 }
 
 // Attack: (1) start a second copy while the first answers. If the first recorded since we looked, what we
@@ -250,6 +253,7 @@ bool Anchor::we_made(const Id& id) const {
 base::Result<void> Anchor::record(const Head& head) {
   const std::lock_guard lock(mutex_);
   if (fenced_) return fence();
+  if (!serves_) return taken_over();
   if (unsure_) return take_back(head);
   return cells_.empty() ? record_anew(head) : record_in_cell(head);
 }

@@ -99,6 +99,7 @@ class Anchor final : public sealed_store::HeadWitness {
   std::vector<Written> wrote_;   // into cells: what is in force, and what was tried since
   std::optional<std::pair<hsm::DataHandle, sealed_store::Head>> draft_;  // made, and not yet in force
   std::vector<Id> own_;  // of what else we made since the last object came in force
+  bool serves_ = false;  // the last take_over() went through
   bool unsure_ = false;  // whether our anchor was destroyed by us or by another
   bool fenced_ = false;
 };

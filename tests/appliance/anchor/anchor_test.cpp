@@ -117,6 +117,25 @@ TEST_F(AnchorTest, AWriteThatFailedIsDoneAgainAndWhatIsInForceStands) {
   }
 }
 
+// Attack: (1) two copies run. (2) The second is stopped at its start, for the first has recorded since it
+// looked. (3) It goes on to record all the same: what it makes is newer than all else, and its own.
+TEST_F(AnchorTest, WhoDidNotTakeOverRecordsNothing) {
+  Anchor never(token_, 1);
+  EXPECT_FALSE(never.record(head_of(2, "another")));
+  Anchor late(token_, 1);
+  ASSERT_TRUE(late.recorded());
+  for (std::uint64_t seq = 2; seq < 8; ++seq) ASSERT_TRUE(anchor_.record(head_of(seq)));
+  ASSERT_FALSE(late.take_over(head_of(1)));
+  for (int tries = 0; tries < 3; ++tries) EXPECT_FALSE(late.record(head_of(2, "another")));
+  Anchor unlucky(token_, 1);
+  ASSERT_TRUE(unlucky.recorded());
+  token_.fail(Call::create_data, 2, hsm::Errc::unavailable);
+  token_.fail(Call::read_data, 1, hsm::Errc::unavailable);
+  ASSERT_FALSE(unlucky.take_over(head_of(7)));
+  for (int tries = 0; tries < 3; ++tries) EXPECT_FALSE(unlucky.record(head_of(8, "another")));
+  EXPECT_EQ(newest(), 7U);
+}
+
 // What a write that failed in its middle leaves: an object that is in no list any more. It is noticed when it
 // is its turn, and all are made anew.
 TEST_F(AnchorTest, WhatIsLostIsMadeAnew) {
