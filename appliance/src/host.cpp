@@ -43,6 +43,7 @@ void Host::end() {
   {
     const std::lock_guard lock(mutex_);
     closing_ = true;  // whoever works for an officer sees it, and ends
+    closing_since_ = std::chrono::steady_clock::now();
   }
   const std::lock_guard changing(changing_);
   ended_ = true;
@@ -107,6 +108,13 @@ std::vector<std::string> Host::reasons() const {
 }
 
 bool Host::hangs() const {
+  {
+    const std::lock_guard lock(mutex_);
+    // Attack, or a bad day: (1) calls in the HSM hang, (2) an officer seals. Who seals waits for them, and
+    // nobody could be asked whether they hang.
+    if (closing_)
+      return std::chrono::steady_clock::now() - closing_since_ > std::chrono::milliseconds(patience().ms);
+  }
   const auto lease = enter(Standing::held);
   if (!lease) return false;
   const auto& parts = lease->assembly().parts();
@@ -143,7 +151,10 @@ base::Result<void> Host::unseal(const base::Secret& pin, std::string_view how) {
   auto event = own_event(EventKind::unsealed, parts.context().now());
   event.reference = how;
   const auto noted = base::sync_wait(parts.store->commit({.events = {std::move(event)}}));
-  if (!noted) return hsm_or_store(noted.error());
+  if (!noted) {
+    note(reason_of(noted.error()));
+    return hsm_or_store(noted.error());
+  }
   const auto holds = parts.holds;
   {
     const std::lock_guard lock(mutex_);
@@ -215,7 +226,7 @@ void Host::close(std::string_view why, bool sealing) {
   {
     std::unique_lock lock(mutex_);
     if (!assembly_) return;
-    closing_ = true;
+    if (!std::exchange(closing_, true)) closing_since_ = std::chrono::steady_clock::now();
     standing_ = Standing::sealed;
     reasons_ = {std::string(why)};
     left_.wait(lock, [this] { return leases_ == 0; });

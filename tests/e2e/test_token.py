@@ -244,6 +244,21 @@ def test_a_hang_of_a_part_that_holds_everything_ends_the_supervisors_patience(wa
     desk.balance()
 
 
+def test_a_seal_that_waits_for_a_call_that_hangs_ends_the_supervisors_patience(watched):
+    desk, faults, supervisor = watched
+    faults.arm("C_Sign", HANG)
+    desk.wrong()
+    eventually(lambda: faults.block.hanging == 1, what="a call that hangs")
+    sealing = threading.Thread(target=lambda: desk.appliance.sigillo("seal", "--config", str(desk.appliance.configuration)))
+    sealing.start()
+    eventually(lambda: "sealed" in readiness(desk.appliance)[1], what="sealed for all who ask")
+    hears_no_more(supervisor)
+    faults.clear()
+    sealing.join(60 * SLOW)
+    assert not sealing.is_alive()
+    hears_again(supervisor)
+
+
 class Knocks:
     """Clients that begin a handshake, each on its own thread, and wait for the server's signature."""
 

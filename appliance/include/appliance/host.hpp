@@ -5,6 +5,7 @@
 // tries a token PIN twice by itself.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -97,7 +98,8 @@ class Host final : public Service {
   mutable std::size_t leases_ = 0;
   Standing standing_ = Standing::sealed;
   bool closing_ = false;
-  bool ended_ = false;  // under changing_
+  std::chrono::steady_clock::time_point closing_since_{};  // while closing_
+  bool ended_ = false;                                     // under changing_
   std::vector<std::string> reasons_{"starting"};
   std::unique_ptr<Assembly> assembly_;
   std::vector<std::shared_ptr<hsm::KeyDoor>> tls_doors_;  // the newest signs new handshakes
