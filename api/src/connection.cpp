@@ -21,6 +21,7 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 constexpr auto kQuietly = asio::as_tuple(asio::use_awaitable);
 constexpr std::string_view kHeaderEnd = "\r\n\r\n";
+constexpr std::size_t kOutKept = 16 * 1024;  // of the last answer's buffer, for the next
 
 }  // namespace
 
@@ -262,7 +263,7 @@ void Connection::answer(Outcome& out, const Problem& problem) const {
   if (!problem.allow.empty()) out.headers += "Allow: " + problem.allow + "\r\n";
 }
 
-asio::awaitable<bool> Connection::write(const Outcome& outcome, bool body_too) {
+asio::awaitable<bool> Connection::write(Outcome& outcome, bool body_too) {
   watch_.phase(core_.options.deadlines.write);
   const bool text = outcome.route != nullptr && outcome.route->text_answer;
   // A refusal that is told again has the id of its first run in its body: the header says the same.
@@ -275,9 +276,11 @@ asio::awaitable<bool> Connection::write(const Outcome& outcome, bool body_too) {
            .headers = outcome.headers,
            .body = outcome.answer.body.expose_text()},
           core_.clock.now(), out_);
+  outcome.answer.body = {};  // of a large one who reads slowly has one copy and not two
   const auto [ec, sent] =
       co_await asio::async_write(stream_, asio::buffer(out_.data(), out_.size()), kQuietly);
   base::wipe(out_);
+  if (out_.capacity() > kOutKept) std::string().swap(out_);
   co_return !ec;
 }
 

@@ -43,8 +43,8 @@ class Connection {
   boost::asio::awaitable<bool> read_body(std::size_t head_size, const RequestHead& head);
   boost::asio::awaitable<bool> drop_body(std::size_t head_size, const RequestHead& head);
   boost::asio::awaitable<void> decide(const RequestHead& head, std::string_view body, Outcome& out);
-  boost::asio::awaitable<void> call_service(appliance::Call& call);  // moved from
-  boost::asio::awaitable<bool> write(const Outcome& outcome, bool body_too);
+  boost::asio::awaitable<void> call_service(appliance::Call& call);     // moved from
+  boost::asio::awaitable<bool> write(Outcome& outcome, bool body_too);  // its body is gone then
   boost::asio::awaitable<void> farewell();
 
   appliance::ChannelPtr channel() const;

@@ -1,6 +1,6 @@
-// JsonWriter: compact JSON into a buffer that is wiped. The first block is large enough for every answer that
-// holds a secret, so that growing never leaves a copy behind. It writes commas; the caller keeps begin and
-// end balanced. Thread rule: one writer, one thread.
+// JsonWriter: compact JSON into a buffer that is wiped, or given away where nothing in it is secret. The
+// first block is large enough for every answer that holds a secret, so that growing never leaves a copy
+// behind. It writes commas; the caller keeps begin and end balanced. Thread rule: one writer, one thread.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +45,8 @@ class JsonWriter {
     return value ? member(name, std::string_view(*value)) : *this;
   }
 
-  base::Secret take() const { return base::Secret(base::view(out_)); }
+  base::Secret take_secret() { return base::Secret(base::view(out_)); }
+  std::string take_open() { return std::move(out_); }  // no secret was written
 
  private:
   JsonWriter& open(char bracket);

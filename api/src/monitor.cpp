@@ -27,7 +27,7 @@ std::string readiness_json(const appliance::Readiness& readiness) {
   out.begin_object().member("status", readiness.ready ? "ready" : "not-ready").key("reasons").begin_array();
   for (const auto& reason : readiness.reasons) out.text(reason);
   out.end_array().end_object();
-  return std::string(out.take().expose_text());
+  return out.take_open();
 }
 
 Response respond(Core& core, const http::request<http::empty_body>& request) {

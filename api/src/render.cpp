@@ -200,15 +200,16 @@ Rendered render(const appliance::Answer& answer, std::string_view request_id) {
   if (const auto* refusal = std::get_if<appliance::Refusal>(&answer)) {
     return render(Problem{.code = code_of(*refusal), .pointer = {}}, request_id);
   }
-  if (const auto* keys = std::get_if<appliance::KeySet>(&answer))
-    return {200, base::Secret(base::view(keys->jwks))};
-  if (const auto* note = std::get_if<appliance::Checkpoint>(&answer))
-    return {200, base::Secret(base::view(note->note))};
+  if (const auto* keys = std::get_if<appliance::KeySet>(&answer)) return {200, keys->jwks};
+  if (const auto* note = std::get_if<appliance::Checkpoint>(&answer)) return {200, note->note};
   JsonWriter out;
   out.begin_object();
   const auto status = std::visit(Body{out}, answer);
   out.end_object();
-  return {status, out.take()};
+  const auto* const made = std::get_if<appliance::NewPin>(&answer);
+  const bool pin_in_clear = made != nullptr && std::holds_alternative<appliance::Pin>(made->pin);
+  if (pin_in_clear) return {status, out.take_secret()};
+  return {status, out.take_open()};
 }
 
 Rendered render(const Problem& problem, std::string_view request_id) {
@@ -221,7 +222,7 @@ Rendered render(const Problem& problem, std::string_view request_id) {
   out.member("detail", problem.detail.empty() ? said.detail : problem.detail)
       .member("request_id", request_id);
   out.member_if("pointer", problem.pointer).end_object();
-  return {said.status, out.take(), std::string(request_id)};
+  return {said.status, out.take_open(), std::string(request_id)};
 }
 
 Rendered render_whoami(const appliance::Channel& channel, base::Instant certificate_expires_at,
@@ -240,7 +241,7 @@ Rendered render_whoami(const appliance::Channel& channel, base::Instant certific
         .end_object();
   }
   out.end_object();
-  return {200, out.take()};
+  return {200, out.take_open()};
 }
 
 }  // namespace sigillo::api

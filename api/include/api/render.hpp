@@ -1,6 +1,6 @@
-// Answers in their wire form: status and JSON, member for member and in the order of the contract. The body
-// is a Secret because it may hold a PIN; the buffer it was written in is wiped. Problems are RFC 9457. Thread
-// rule: pure functions; render() may run on a thread of the appliance.
+// Answers in their wire form: status and JSON, member for member and in the order of the contract. A body
+// that holds a PIN in clear is a Secret, and the buffer it was written in is wiped. Problems are RFC 9457.
+// Thread rule: pure functions; render() may run on a thread of the appliance.
 #pragma once
 
 #include <string>

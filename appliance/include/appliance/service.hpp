@@ -18,10 +18,26 @@
 
 namespace sigillo::appliance {
 
+// An answer's bytes: in locked memory where a PIN is among them, and else not. Attack: (1) ask for the
+// ledger by some dozens of connections at once, a thousand entries each, (2) read slowly: the locked memory,
+// which is sized for secrets, has no room left for anybody's PIN, and that ends the process.
+class Body {
+ public:
+  Body() = default;
+  Body(base::Secret secret) : secret_(std::move(secret)) {}
+  Body(std::string open) : open_(std::move(open)) {}
+  base::ByteView expose() const { return secret_.empty() ? base::view(open_) : secret_.expose(); }
+  std::string_view expose_text() const { return base::text(expose()); }
+
+ private:
+  base::Secret secret_;
+  std::string open_;
+};
+
 // An answer in its wire form, opaque to the appliance, which keeps it for a repeated Idempotency-Key.
 struct Rendered {
   std::uint16_t status = 0;
-  base::Secret body;
+  Body body;
   std::string request_id = {};  // where the body names one, which a replay then bears too
 };
 using Render = std::function<Rendered(const Answer&)>;
