@@ -9,7 +9,9 @@ constexpr base::Duration kNoticeValidity = base::days(30);
 
 // Not under the subject's turn, which its requests wait for. Attack: (1) guess until a name is locked, (2)
 // guess once more at once: of one that exists the notice would be waited for, its seals and its commit; of
-// another there is none. So an erasure may come in between, and see nothing of it: then it goes after that.
+// another there is none. So an erasure may come in between, and see nothing of it, at any time from its look
+// at the couriers' queues to its commit: after the turn that it holds all that time, the notice goes. That
+// turn is this one's for a single look, when everything is written.
 base::Task<bool> notify(const Context& context, SubjectIndex subject, NoticeEvent event) {
   co_await context.dispatcher.hop();
   const auto record = context.load_subject(subject);
@@ -26,6 +28,7 @@ base::Task<bool> notify(const Context& context, SubjectIndex subject, NoticeEven
   if (!committed) base::log::error("notice-lost", committed.error());
   if (!committed) co_return false;
   co_await context.dispatcher.hop();
+  const auto turn = co_await context.queue.enter(subject);
   const auto after = context.load_subject(subject);
   if (!after || !plain(after->contacts).empty()) co_return true;
   co_return static_cast<bool>(co_await context.store.commit(std::move(taken_back)));
