@@ -2,7 +2,7 @@
 // both directions follow from that list. Integers are LEB128 varints (signed ones zig-zag), texts and vectors
 // carry their length, an optional a presence byte, a variant its index; what was appended to a type later is
 // whatever bytes are left, and its default where none are. The reader checks every bound: a
-// record that does not decode whole, to the last byte, is Errc::shape. (Why not a library:
+// record that does not decode whole, to the last byte, is none. (Why not a library:
 // docs/DECISIONS.md.) Thread rule: values.
 #pragma once
 

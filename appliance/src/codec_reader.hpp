@@ -1,5 +1,5 @@
-// The reading half of codec.hpp: every bound is checked, and one bad byte makes the whole bad. Thread rule:
-// values.
+// The reading half of codec.hpp: every bound is checked, one bad byte makes the whole bad, and a number, an
+// enumerator or a presence that the writer would have written otherwise is one. Thread rule: values.
 #pragma once
 
 #include <algorithm>
@@ -33,11 +33,18 @@ class Reader {
     for (int shift = 0; shift < 64 && !in_.empty(); shift += 7) {
       const base::Byte byte = in_.front();
       in_ = in_.subspan(1);
+      if (shift == 63 && byte > 1) break;  // past 64 bits
+      if (shift > 0 && byte == 0) break;   // longer than it is written
       value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
       if ((byte & 0x80) == 0) return value;
     }
     good_ = false;
     return 0;
+  }
+  bool presence() {
+    const auto raw = varint();
+    if (raw > 1) good_ = false;
+    return raw == 1;
   }
   std::size_t length() {
     const auto value = varint();
@@ -54,16 +61,20 @@ class Reader {
   template <class T>
   void read(T& value) {
     if constexpr (std::is_enum_v<T>) {
-      value = static_cast<T>(varint());
+      const auto raw = varint();
+      value = static_cast<T>(raw);
+      if (static_cast<std::uint64_t>(value) != raw) good_ = false;
     } else if constexpr (std::is_same_v<T, bool>) {
-      value = varint() == 1;
+      value = presence();
     } else if constexpr (std::is_integral_v<T> && std::is_unsigned_v<T>) {
       const auto raw = varint();
       value = static_cast<T>(raw);
       if (value != raw) good_ = false;
     } else if constexpr (std::is_integral_v<T>) {
       const auto raw = varint();
-      value = static_cast<T>(static_cast<std::int64_t>(raw >> 1) ^ -static_cast<std::int64_t>(raw & 1));
+      const auto whole = static_cast<std::int64_t>(raw >> 1) ^ -static_cast<std::int64_t>(raw & 1);
+      value = static_cast<T>(whole);
+      if (value != whole) good_ = false;
     } else {
       static_assert(Listed<T>);
       value.fields(*this);
@@ -83,7 +94,7 @@ class Reader {
   template <class T>
   void read(std::optional<T>& value) {
     value.reset();
-    if (varint() == 1 && good_) read(value.emplace());
+    if (presence() && good_) read(value.emplace());
   }
   template <class T>
   void read(Appended<T>& last) {
