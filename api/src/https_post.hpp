@@ -1,8 +1,9 @@
 // HttpsPost: one POST to one https address, for what the appliance publishes. TLS 1.2 at least, the server's
 // certificate under the given CA (or the system's) and for the address' own name; the answer's status is all
-// that is read of it. Every call ends within its deadline, whatever the other side does. Thread rule: send()
-// on one thread; cancel() from any. Never: sends a secret, follows a redirect, uses a proxy of the
-// environment.
+// that is read of it. Every call ends within its deadline, whatever the other side does; but a name server
+// that does not answer is waited for as long as the system's resolver says, which nothing interrupts. Thread
+// rule: send() on one thread; cancel() from any. Never: sends a secret, follows a redirect, uses a proxy of
+// the environment.
 #pragma once
 
 #include <memory>
@@ -38,7 +39,7 @@ class HttpsPost {
                                                          base::Duration deadline = base::seconds(10));
 
   base::Result<void> send(const std::string& text);
-  void cancel();  // the call that is under way ends now, and every later one at once
+  void cancel();  // the call that is under way ends now (but for the resolver), and every later one at once
 
  private:
   HttpsPost(PostTarget target, base::Duration deadline);

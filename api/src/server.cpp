@@ -196,7 +196,6 @@ void Server::start() {
 void Server::stop() {
   Parts& parts = *parts_;
   if (parts.threads.empty()) return;
-  parts.push.reset();
   Core& core = parts.core;
   close(*parts.channels);
   core.channels.drain();
@@ -209,6 +208,8 @@ void Server::stop() {
   close(*parts.monitor);
   core.monitors.cut_all();
   (void)core.monitors.wait_empty(core.options.deadlines.farewell);
+  // Last: a name server that does not answer may hold its thread up, and no channel waits for that.
+  parts.push.reset();
   parts.work.reset();
   parts.io.stop();
   for (auto& thread : parts.threads) thread.join();
