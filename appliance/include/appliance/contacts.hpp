@@ -23,7 +23,7 @@ struct Date {  // proleptic Gregorian, always a date that exists
   std::int16_t year = 1970;
   std::uint8_t month = 1;
   std::uint8_t day = 1;
-  static std::optional<Date> parse(std::string_view text);  // YYYY-MM-DD, 1900 to 2199
+  static std::optional<Date> parse(std::string_view text);  // YYYY-MM-DD, 1900 to 9999
   static Date of(base::Instant instant);  // in Europe/Rome: an Italian document expires at midnight there
   std::string text() const;
   auto operator<=>(const Date&) const = default;
