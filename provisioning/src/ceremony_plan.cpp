@@ -120,11 +120,13 @@ class Reader {
       if (!appliance::parse_endpoint(*endpoint))
         fail("server.listen", "and server.monitor must be HOST:PORT");
     }
-    std::string names;
-    for (const auto& host : texts("server.names")) names += (names.empty() ? "" : ",") + host;
-    const auto written = appliance::certificate_names(names);
-    if (!written) return fail("server.names", "must be DNS names and IP addresses");
-    plan_.server_names = *written;
+    for (const auto& host : texts("server.names")) {
+      const auto written = appliance::certificate_names(host);
+      // A text that is a list of its own, or has spaces, is no name.
+      if (!written || !written->ends_with(':' + host))
+        return fail("server.names", "must be DNS names and IP addresses");
+      plan_.server_names += (plan_.server_names.empty() ? "" : ",") + *written;
+    }
   }
 
   void people() {

@@ -658,6 +658,8 @@ class Refused(Ceremony):
                                ("127.0.0.1:8443", "nowhere", "HOST:PORT"),
                                ('"127.0.0.1"', '"127.0.0.256"', "server.names"),
                                ('"localhost"', '"-localhost"', "server.names"),
+                               ('"localhost"', '"localhost,pin.example.it"', "server.names"),
+                               ('"localhost"', '" localhost"', "server.names"),
                                ("[officers]", "[officers", "not TOML")):
             with self.subTest(new=new):
                 with open(self.plan, "w", encoding="utf-8") as file:
