@@ -42,8 +42,7 @@ Host::~Host() {
 void Host::end() {
   {
     const std::lock_guard lock(mutex_);
-    closing_ = true;  // whoever works for an officer sees it, and ends
-    closing_since_ = std::chrono::steady_clock::now();
+    closing_ = std::chrono::steady_clock::now();  // whoever works for an officer sees it, and ends
   }
   const std::lock_guard changing(changing_);
   ended_ = true;
@@ -113,7 +112,7 @@ bool Host::hangs() const {
     // Attack, or a bad day: (1) calls in the HSM hang, (2) an officer seals. Who seals waits for them, and
     // nobody could be asked whether they hang.
     if (closing_)
-      return std::chrono::steady_clock::now() - closing_since_ > std::chrono::milliseconds(patience().ms);
+      return std::chrono::steady_clock::now() - *closing_ > std::chrono::milliseconds(patience().ms);
   }
   const auto lease = enter(Standing::held);
   if (!lease) return false;
@@ -129,7 +128,7 @@ base::Duration Host::patience() const {
 
 bool Host::closing() const {
   const std::lock_guard lock(mutex_);
-  return closing_;
+  return closing_.has_value();
 }
 
 void Host::note(std::string_view why) {
@@ -226,7 +225,7 @@ void Host::close(std::string_view why, bool sealing) {
   {
     std::unique_lock lock(mutex_);
     if (!assembly_) return;
-    if (!std::exchange(closing_, true)) closing_since_ = std::chrono::steady_clock::now();
+    closing_ = std::chrono::steady_clock::now();
     standing_ = Standing::sealed;
     reasons_ = {std::string(why)};
     left_.wait(lock, [this] { return leases_ == 0; });
@@ -245,7 +244,7 @@ void Host::close(std::string_view why, bool sealing) {
   auto going = std::move(assembly_);
   going.reset();  // the store closes, the derived keys are wiped, the token logs out
   const std::lock_guard lock(mutex_);
-  closing_ = false;
+  closing_.reset();
 }
 
 }  // namespace sigillo::appliance

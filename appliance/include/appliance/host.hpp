@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -97,9 +98,8 @@ class Host final : public Service {
   mutable std::condition_variable left_;
   mutable std::size_t leases_ = 0;
   Standing standing_ = Standing::sealed;
-  bool closing_ = false;
-  std::chrono::steady_clock::time_point closing_since_{};  // while closing_
-  bool ended_ = false;                                     // under changing_
+  std::optional<std::chrono::steady_clock::time_point> closing_;  // since when
+  bool ended_ = false;                                            // under changing_
   std::vector<std::string> reasons_{"starting"};
   std::unique_ptr<Assembly> assembly_;
   std::vector<std::shared_ptr<hsm::KeyDoor>> tls_doors_;  // the newest signs new handshakes
