@@ -9,6 +9,8 @@
 #include <map>
 #include <set>
 
+#include <sealed_store/sqlcipher_store.hpp>
+
 #include "record_rows.hpp"
 #include "state.hpp"
 
@@ -32,9 +34,10 @@ struct Operation {
   std::optional<base::Result<Committed>> result;
   std::chrono::steady_clock::time_point since;  // when it was asked for
 
-  // In strict mode; in interval mode only what asks to be anchored does.
-  bool needs_witness() const {
-    return expects.has_value() || changes.anchored || (changes.witnessed && !refund);
+  // In interval mode only what asks to be anchored does.
+  bool waits_for_witness(WitnessMode mode) const {
+    const bool strict = mode == WitnessMode::strict;
+    return changes.anchored || (strict && (expects.has_value() || (changes.witnessed && !refund)));
   }
 };
 

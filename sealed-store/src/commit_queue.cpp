@@ -28,7 +28,7 @@ base::Result<void> CommitQueue::push(Operation&& operation) {
   // The writer is woken by the first, to wait no longer than it may, and by what makes them due.
   const bool first = operations_.empty();
   operation.since = std::chrono::steady_clock::now();
-  if (waits_for_witness(operation)) ++for_witness_;
+  if (operation.waits_for_witness(mode_)) ++for_witness_;
   operations_.push_back(std::move(operation));
   if (first || is_due()) wake_.notify_one();
   return base::ok();
@@ -67,7 +67,7 @@ std::optional<CommitQueue::Taken> CommitQueue::take(Wait wait) {
   const auto count = std::min(operations_.size(), kGroupMax);
   out.operations.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
-    if (waits_for_witness(operations_.front())) --for_witness_;
+    if (operations_.front().waits_for_witness(mode_)) --for_witness_;
     out.operations.push_back(std::move(operations_.front()));
     operations_.pop_front();
   }

@@ -53,9 +53,6 @@ class CommitQueue {
   void witness(bool busy);
 
  private:
-  bool waits_for_witness(const Operation& operation) const {
-    return mode_ == WitnessMode::strict && operation.needs_witness();
-  }
   bool is_due() const;
 
   const WitnessMode mode_;

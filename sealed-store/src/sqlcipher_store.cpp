@@ -66,9 +66,6 @@ class Engine final : public Store {
   bool pruning() const;
   void write(std::vector<Operation> batch);
   void complete(Operation operation);
-  bool waits_for_witness(const Operation& operation) const {
-    return mode_ == WitnessMode::strict ? operation.needs_witness() : operation.changes.anchored;
-  }
   void set_trouble(const base::Result<void>& outcome);
 
   const WitnessMode mode_;
@@ -268,7 +265,8 @@ void Engine::write(std::vector<Operation> batch) {
   std::vector<Operation> first(refunds.size());
   for (std::size_t i = 0; i < first.size(); ++i) first[i].refund = std::move(refunds[i]);
   batch.insert(batch.begin(), std::make_move_iterator(first.begin()), std::make_move_iterator(first.end()));
-  witness_.coming(std::ranges::any_of(batch, [this](const auto& one) { return waits_for_witness(one); }));
+  const auto waits = [this](const Operation& one) { return one.waits_for_witness(mode_); };
+  witness_.coming(std::ranges::any_of(batch, waits));
   set_trouble(batch.empty() ? journal_.probe() : journal_.append(batch));
   resubmit();
   for (auto& operation : batch) complete(std::move(operation));
@@ -282,7 +280,7 @@ void Engine::complete(Operation operation) {
     if (!result) queue_.push(std::move(*operation.refund));
     return;
   }
-  const bool waits = waits_for_witness(operation);
+  const bool waits = operation.waits_for_witness(mode_);
   const bool charge = operation.expects.has_value();
   if (result && !waits && charge) queue_.charged();
   if (!result || !waits) return operation.done(result);

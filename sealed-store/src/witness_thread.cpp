@@ -25,15 +25,10 @@ WitnessThread::WitnessThread(HeadWitness& witness, const StoreOptions& options, 
       recorded_seq_(recorded.seq),
       thread_([this] { run(); }) {}
 
-Head WitnessThread::head() const {
-  const std::lock_guard lock(state_.mutex);
-  return state_.head;
-}
-
 void WitnessThread::await(Done done) {
   {
     const std::lock_guard lock(mutex_);
-    waiting_.push_back({head().seq, std::move(done)});
+    waiting_.push_back({state_.head.seq, std::move(done)});  // the writer may read it so
     busy_(true);
     if (coming_) return;
   }
@@ -43,8 +38,8 @@ void WitnessThread::await(Done done) {
 void WitnessThread::coming(bool on) {
   {
     const std::lock_guard lock(mutex_);
-    coming_ = on;
-    if (on) return;
+    const bool came = std::exchange(coming_, on) && !on;
+    if (!came || waiting_.empty()) return;
   }
   wake_.notify_one();
 }
@@ -84,8 +79,8 @@ void WitnessThread::run() {
     const auto begun = std::chrono::steady_clock::now();
     const auto told = record_and_tell();
     if (last) return;
-    last_record_ = std::chrono::steady_clock::now() - begun;
-    if (told >= kManyWaiters) breathe(last_record_);
+    pause_ = std::min<Duration>(std::chrono::steady_clock::now() - begun, kPauseMax);
+    if (told >= kManyWaiters) breathe();
     const std::lock_guard lock(mutex_);
     if (waiting_.empty()) busy_(false);
   }
@@ -94,19 +89,23 @@ void WitnessThread::run() {
 // Who is in a commit that ends just after a record has begun would wait for all of that one, for the pause
 // after it, and for a third. So it is waited for, no longer than a record takes.
 void WitnessThread::let_come(std::unique_lock<std::mutex>& lock) {
-  wake_.wait_for(lock, std::min<Duration>(last_record_, kPauseMax), [this] { return stopping_ || !coming_; });
+  wake_.wait_for(lock, pause_, [this] { return stopping_ || !coming_; });
 }
 
 // While many wait, a record is followed by a pause as long as itself: those who come in it ride the next one
 // together, which takes a whole core of a module such as SoftHSM2 otherwise, for a few heads at a time.
-void WitnessThread::breathe(Duration record) {
+void WitnessThread::breathe() {
   std::unique_lock lock(mutex_);
-  stopped_.wait_for(lock, std::min<Duration>(record, kPauseMax), [this] { return stopping_; });
+  stopped_.wait_for(lock, pause_, [this] { return stopping_; });
 }
 
 // How many were told: those too who asked while it was recorded, and whose entry is in it.
 std::size_t WitnessThread::record_and_tell() {
-  const Head newest = head();
+  Head newest;
+  {
+    const std::lock_guard lock(state_.mutex);
+    newest = state_.head;
+  }
   const auto recorded = record(newest);
   std::vector<Waiter> covered;
   {

@@ -48,11 +48,10 @@ class WitnessThread {
     Done done;
   };
   void run();
-  void breathe(Duration record);
   void let_come(std::unique_lock<std::mutex>& lock);
+  void breathe();
   std::size_t record_and_tell();
   base::Result<void> record(const Head& head);
-  Head head() const;
 
   HeadWitness& witness_;
   const WitnessMode mode_;
@@ -60,13 +59,13 @@ class WitnessThread {
   const State& state_;
   const Busy busy_;
   std::atomic<std::uint64_t> recorded_seq_;  // written by the witness thread
+  Duration pause_{};                         // as long as the last record, but for kPauseMax; its own
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;     // somebody waits, and no commit is on its way
   std::condition_variable stopped_;  // during a pause nothing else ends it
   std::vector<Waiter> waiting_;      // by seq
   bool coming_ = false;
-  Duration last_record_{};
   std::optional<base::Error> trouble_;
   bool stopping_ = false;
   std::atomic<bool> fenced_ = false;
