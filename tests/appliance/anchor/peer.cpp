@@ -198,8 +198,9 @@ class Peer {
 }  // namespace sigillo::appliance
 
 int main() {
-  sigillo::appliance::Peer peer;
-  for (std::string line; std::getline(std::cin, line);) std::cout << peer.obey(line) << std::endl;
-  std::cout.flush();
+  {
+    sigillo::appliance::Peer peer;
+    for (std::string line; std::getline(std::cin, line);) std::cout << peer.obey(line) << std::endl;
+  }            // the token closed, and with it the thread that connects anew
   ::_exit(0);  // SoftHSM2's destructors may crash
 }

@@ -2,7 +2,6 @@
 // holds: kills at every call, and copies that race.
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,10 +39,11 @@ class Process {
     to_ = ::fdopen(in[1], "w");
     from_ = ::fdopen(out[0], "r");
   }
+  // Ended by its own hand. Killed while it connects anew, SoftHSM2 may have emptied the token's own file,
+  // which each login rewrites, and no process would find the token again.
   ~Process() {
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
     std::fclose(to_);
+    ::waitpid(pid_, nullptr, 0);
     std::fclose(from_);
   }
   Process(const Process&) = delete;
