@@ -43,7 +43,15 @@ class Document:
     def both(self, base, part):
         part = self.resolve(part)
         return {**base, **part, **({"required": base.get("required", []) + part.get("required", [])} if "required" in {**base, **part} else {}),
-                **({"properties": {**base.get("properties", {}), **part.get("properties", {})}} if "properties" in {**base, **part} else {})}
+                **({"properties": self.members(base, part)} if "properties" in {**base, **part} else {})}
+
+    @staticmethod
+    def members(base, part):
+        out = {**base.get("properties", {})}
+        for name, narrower in part.get("properties", {}).items():
+            known = out.get(name)
+            out[name] = {**known, **narrower} if isinstance(known, dict) and isinstance(narrower, dict) else narrower
+        return out
 
 
 def values(schema):
