@@ -165,6 +165,12 @@ ActionOutcome channels_enrol(ActionCall& call) {
   channel.certificate_expires = issued->expires;
   channel.ca_version = issued->ca_version;
   channel.delivery_jwk = jwk.value_or("");
+  if (courier_medium(who->role)) {
+    const auto outbox = next_outbox(call.parts().channels.all(), who->role);
+    if (!outbox)
+      return refused("There have been too many couriers.", "Nothing was changed. Renew one that is there.");
+    channel.outbox = *outbox;
+  }
   if (auto failure = put(call, channel, EventKind::channel_enrolled, reference_of(channel)))
     return std::move(*failure);
   auto out = shown(channel, now);
@@ -222,8 +228,15 @@ ActionOutcome channels_suspend(ActionCall& call) {
 ActionOutcome channels_resume(ActionCall& call) {
   return set_status(call, ChannelStatus::active, EventKind::channel_resumed);
 }
+// What was sealed to a courier that is revoked is opened by nobody: who signed is told how much that is.
 ActionOutcome channels_revoke(ActionCall& call) {
-  return set_status(call, ChannelStatus::revoked, EventKind::channel_revoked);
+  auto done = set_status(call, ChannelStatus::revoked, EventKind::channel_revoked);
+  auto* out = std::get_if<json::object>(&done);
+  const auto who = named(call.parameters);
+  if (out == nullptr || !who || !courier_medium(who->role)) return done;
+  const auto lost = call.context().store.members(static_cast<std::uint8_t>(outbox_of(*find(call, *who))));
+  if (lost) (*out)["lost_deliveries"] = lost->size();
+  return done;
 }
 
 }  // namespace sigillo::appliance

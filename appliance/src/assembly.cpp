@@ -39,6 +39,16 @@ base::Result<void> check_lists(const Context& context) {
   return base::ok();
 }
 
+// Two couriers of a medium once had one queue, in which one would have to look past all that is for the
+// other.
+void part_couriers(Assembly::Parts& p, sealed_store::Changes& start) {
+  auto channels = p.channels.all();
+  for (const auto& parted : part_outboxes(channels))
+    start.puts.push_back(p.engine->context().put(Table::channel, channel_id(parted.role, parted.name),
+                                                 to_record(parted), Queue::channel));
+  p.channels.set(std::move(channels));
+}
+
 // The id that acts name: drawn when the store is founded, and kept with it, so that a restored store is the
 // same appliance. A store from before there were acts gets one at its next start.
 base::Result<std::string> appliance_id(const Context& context) {
@@ -295,6 +305,7 @@ base::Result<std::unique_ptr<Assembly>> Assembly::open(const Config& config, con
   SIGILLO_TRY(const auto stretch, highest_stretch(p.engine->context()));
   p.verifier->expect_stretch(stretch);
   sealed_store::Changes start{.events = {own_event(EventKind::started, p.engine->context().now())}};
+  part_couriers(p, start);
   SIGILLO_TRY(auto interrupted, close_interrupted(p));
   if (interrupted) {
     start.events.push_back(std::move(*interrupted));

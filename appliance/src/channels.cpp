@@ -96,7 +96,7 @@ ChannelRecord to_record(const Channel& channel) {
   if (channel.former)
     out.former = {channel.former->certificate_key, channel.former->until, channel.former->ca_version};
   out.former_delivery = channel.former_delivery;
-  out.former_keys.value = channel.former_keys;
+  out.appendix.value = {channel.former_keys, {channel.outbox}};
   return out;
 }
 
@@ -118,7 +118,8 @@ std::optional<Channel> from_record(const ChannelRecord& record) {
   if (record.former)
     out.former = {record.former->certificate_key, record.former->until, record.former->ca_version};
   out.former_delivery = record.former_delivery;
-  out.former_keys = record.former_keys.value;
+  out.former_keys = record.appendix.value.former_keys;
+  out.outbox = record.appendix.value.outbox.value;
   return out;
 }
 
@@ -128,6 +129,33 @@ Id channel_id(Role role, std::string_view name) {
   Id id;
   std::copy_n(digest.begin(), id.size(), id.begin());
   return id;
+}
+
+Queue outbox_of(const Channel& courier) {
+  // The media's own queues have their numbers.
+  return courier.outbox != 0 ? static_cast<Queue>(courier.outbox)
+                             : static_cast<Queue>(*courier_medium(courier.role));
+}
+
+std::optional<std::uint8_t> next_outbox(const std::vector<Channel>& channels, Role role) {
+  if (std::ranges::find(channels, role, &Channel::role) == channels.end()) return 0;
+  int highest = kFirstOutbox - 1;
+  for (const auto& channel : channels) highest = std::max<int>(highest, channel.outbox);
+  if (highest == kLastOutbox) return std::nullopt;
+  return static_cast<std::uint8_t>(highest + 1);
+}
+
+std::vector<Channel> part_outboxes(std::vector<Channel>& channels) {
+  std::vector<Channel> parted;
+  std::set<Role> seen;
+  for (auto& channel : channels) {
+    if (!courier_medium(channel.role) || channel.outbox != 0 || seen.insert(channel.role).second) continue;
+    const auto next = next_outbox(channels, channel.role);
+    if (!next) break;  // they share it: each is still given nothing but its own
+    channel.outbox = *next;
+    parted.push_back(channel);
+  }
+  return parted;
 }
 
 void ChannelRegistry::set(std::vector<Channel> channels) {
@@ -164,15 +192,30 @@ std::vector<Channel> ChannelRegistry::all() const {
 }
 
 ChannelPtr ChannelRegistry::courier(Medium medium) const {
-  const std::shared_lock lock(mutex_);
-  for (const auto status : {ChannelStatus::active, ChannelStatus::suspended}) {
-    const auto found = std::ranges::find_if(channels_, [&](const ChannelPtr& channel) {
-      return courier_medium(channel->role) == medium && channel->status == status &&
-             !channel->delivery_jwk.empty();
-    });
-    if (found != channels_.end()) return *found;
+  ChannelPtr best;
+  const auto rank = [](const Channel& one) {
+    return std::pair(one.status == ChannelStatus::active, one.outbox);
+  };
+  for (auto& one : couriers(medium)) {
+    if (one->status == ChannelStatus::revoked || one->delivery_jwk.empty()) continue;
+    if (!best || rank(*best) < rank(*one)) best = std::move(one);
   }
-  return nullptr;
+  return best;
+}
+
+std::vector<ChannelPtr> ChannelRegistry::couriers(Medium medium) const {
+  const std::shared_lock lock(mutex_);
+  std::vector<ChannelPtr> out;
+  for (const auto& channel : channels_)
+    if (courier_medium(channel->role) == medium) out.push_back(channel);
+  return out;
+}
+
+std::vector<Queue> ChannelRegistry::outboxes(Medium medium) const {
+  std::vector<Queue> out{static_cast<Queue>(medium)};
+  for (const auto& one : couriers(medium))
+    if (one->outbox != 0) out.push_back(outbox_of(*one));
+  return out;
 }
 
 std::optional<base::Instant> ChannelRegistry::first_end() const {

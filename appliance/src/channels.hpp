@@ -28,6 +28,15 @@ ChannelRecord to_record(const Channel& channel);
 std::optional<Channel> from_record(const ChannelRecord& record);
 Id channel_id(Role role, std::string_view name);
 
+// The queue that a courier's deliveries stand in, and no other courier's: the first of a medium has the
+// medium's, each that is enrolled later the next number. None is ever given twice, for something of the one
+// before may stand in it. Nothing once they are used up.
+Queue outbox_of(const Channel& courier);
+std::optional<std::uint8_t> next_outbox(const std::vector<Channel>& channels, Role role);
+// Of when the couriers of a medium had one queue together: gives all but one of them their own. Those
+// changed.
+std::vector<Channel> part_outboxes(std::vector<Channel>& channels);
+
 class ChannelRegistry {
  public:
   void set(std::vector<Channel> channels);  // who was there before keeps its figures
@@ -35,9 +44,14 @@ class ChannelRegistry {
   ChannelPtr find(Role role, std::string_view name, const base::Digest& certificate_key,
                   base::Instant now) const;
   std::vector<Channel> all() const;
-  // The courier of a medium that has a delivery key, an active one before one that is suspended: what is
-  // sealed to that waits until it is active again. Nothing where none is enrolled, or all are revoked.
+  // The courier that what leaves now is sealed to: of those of the medium that have a delivery key, the one
+  // that was enrolled last, an active one before one that is suspended: what is sealed to that waits until it
+  // is active again. Nothing where none is enrolled, or all are revoked.
   ChannelPtr courier(Medium medium) const;
+  // All of the medium, revoked ones too.
+  std::vector<ChannelPtr> couriers(Medium medium) const;
+  // Every queue that a delivery of the medium may stand in: the medium's first, which what is moved leaves.
+  std::vector<Queue> outboxes(Medium medium) const;
   // When the first certificate of an active channel ends, of those whose end is known.
   std::optional<base::Instant> first_end() const;
 

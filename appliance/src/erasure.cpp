@@ -43,14 +43,18 @@ base::Result<void> take_record(const Context& context, Collected& all) {
 // meanwhile: that takes its turn.
 base::Result<std::vector<Id>> find_deliveries(const Context& context, const SubjectIndex& subject) {
   std::vector<Id> found;
-  for (const Queue queue : {Queue::sms, Queue::email, Queue::pec, Queue::post, Queue::delivery}) {
+  std::vector<Queue> queues;
+  for (const Medium medium : {Medium::sms, Medium::email, Medium::pec, Medium::post})
+    for (const Queue queue : context.channels.outboxes(medium)) queues.push_back(queue);
+  queues.push_back(Queue::delivery);
+  for (const Queue queue : queues) {
     SIGILLO_TRY(const auto queued, context.store.members(static_cast<std::uint8_t>(queue)));
     for (const auto& hint : queued) {
       SIGILLO_TRY(const auto record, context.load<DeliveryRecord>(Table::delivery, hint.key.id));
       if (record && record->subject == subject) found.push_back(hint.key.id);
     }
   }
-  // One that was acknowledged between two looks stands in both.
+  // One that was acknowledged, or moved, between two looks stands in both.
   std::ranges::sort(found);
   found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;

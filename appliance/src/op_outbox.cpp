@@ -5,10 +5,6 @@
 namespace sigillo::appliance {
 namespace {
 
-bool is_open(DeliveryState state) {
-  return state == DeliveryState::queued || state == DeliveryState::leased;
-}
-
 // One that cannot be read is as none, with an alarm: its courier gets the others.
 base::Result<std::optional<DeliveryRecord>> find(Session& session, const Id& id) {
   auto found = session.context().load<DeliveryRecord>(Table::delivery, id);
@@ -17,16 +13,26 @@ base::Result<std::optional<DeliveryRecord>> find(Session& session, const Id& id)
   return std::optional<DeliveryRecord>();
 }
 
+// Attack: (1) let a courier be suspended with halves in its queue, (2) lease them as another of its medium,
+// and say `failed` of what one cannot open, until none is left. Each is given and believed about its own
+// alone.
+bool is_own(const Session& session, const std::vector<ChannelPtr>& couriers, const DeliveryRecord& record) {
+  const auto courier = recipient(couriers, record);
+  return record.medium == courier_medium(session.role()) && courier &&
+         courier->label() == session.channel().label();
+}
+
 void lease(Session& session, Changes& changes, Leases& leases, const Id& id, DeliveryRecord record,
            Figures::Deliveries& ended) {
-  if (give_up(session.context(), changes, id, record, session.now(), ended)) return;
+  if (give_up(session.context(), changes, id, record, nullptr, session.now(), ended)) return;
   if (record.state == DeliveryState::leased) ++ended.lapsed;
   record.state = DeliveryState::leased;
+  record.courier.value = session.channel().label();
   ++record.attempts;
   record.lease_ends = session.now() + session.policy().delivery.lease;
   leases.deliveries.push_back({to_text(id), record.lease_ends, record.attempts, record.sealed});
-  changes.puts.push_back(session.context().put(Table::delivery, id, record, static_cast<Queue>(record.medium),
-                                               record.lease_ends));
+  changes.puts.push_back(
+      session.context().put(Table::delivery, id, record, outbox_of(session.channel()), record.lease_ends));
 }
 
 }  // namespace
@@ -55,16 +61,18 @@ base::Task<Reply> run(Session& session, const LeaseDeliveries& request) {
   Leases leases;
   Changes changes;
   Figures::Deliveries ended;
+  const auto couriers = session.context().channels.couriers(medium);
+  const auto outbox = static_cast<std::uint8_t>(outbox_of(session.channel()));
   std::optional<sealed_store::DueRecord> passed;  // what cannot be leased keeps nobody behind it waiting
   while (changes.puts.size() < request.max) {
-    const auto due = session.context().store.due(static_cast<std::uint8_t>(medium), session.now(),
-                                                 request.max - changes.puts.size(), passed);
+    const auto due =
+        session.context().store.due(outbox, session.now(), request.max - changes.puts.size(), passed);
     if (!due) co_return Outage::store_unavailable;
     if (due->empty()) break;
     for (const auto& hint : *due) {
       auto found = find(session, hint.key.id);
       if (!found) co_return Outage::store_unavailable;
-      if (*found && is_open((*found)->state) && (*found)->medium == medium)
+      if (*found && is_open((*found)->state) && is_own(session, couriers, **found))
         lease(session, changes, leases, hint.key.id, std::move(**found), ended);
     }
     passed = due->back();
@@ -84,6 +92,7 @@ base::Task<Reply> run(Session& session, const AckDeliveries& request) {
   AckResults results;
   Changes changes;
   Figures::Deliveries ended;
+  const auto couriers = session.context().channels.couriers(medium);
   for (const auto& ack : request.acks) {
     const auto id = parse_id(ack.delivery_id);
     std::optional<DeliveryRecord> record;
@@ -92,7 +101,7 @@ base::Task<Reply> run(Session& session, const AckDeliveries& request) {
       if (!found) co_return Outage::store_unavailable;
       record = std::move(*found);
     }
-    const bool own = record && record->medium == medium && record->attempts > 0;
+    const bool own = record && record->attempts > 0 && is_own(session, couriers, *record);
     const bool seen = std::ranges::any_of(
         results.results, [&](const auto& item) { return item.delivery_id == ack.delivery_id; });
     results.results.push_back({ack.delivery_id, own});
@@ -109,8 +118,8 @@ base::Task<Reply> run(Session& session, const AckDeliveries& request) {
       // It comes back when its lease would have ended, so that a gateway that fails fast does not burn ten
       // attempts.
       record->state = DeliveryState::queued;
-      changes.puts.push_back(session.context().put(Table::delivery, *id, *record, static_cast<Queue>(medium),
-                                                   record->lease_ends));
+      changes.puts.push_back(session.context().put(Table::delivery, *id, *record,
+                                                   outbox_of(session.channel()), record->lease_ends));
     }
     changes.events.push_back(session.event(EventKind::delivery_acknowledged, subject,
                                            ack.delivered ? EventOutcome::delivered : EventOutcome::failed,

@@ -97,9 +97,13 @@ std::optional<std::string> seal_for(const Channel& channel, const base::Secret& 
   return base::seal_jwe(*key, key->kid(), plain);
 }
 
-Queue queue_of(Medium medium) {
-  return static_cast<Queue>(medium);
-}  // the four couriers' queues have their media's numbers
+bool has_key(const Channel& courier, const std::string& kid) {
+  const auto is = [&kid](const std::string& jwk) {
+    const auto key = base::EcPublicKey::from_jwk(jwk);
+    return key && key->kid() == kid;
+  };
+  return is(courier.delivery_jwk) || std::ranges::any_of(courier.former_delivery, is);
+}
 
 }  // namespace
 
@@ -156,6 +160,27 @@ SubjectIndex outbox_turn(Medium medium) {
   return id;
 }
 
+bool is_open(DeliveryState state) {
+  return state == DeliveryState::queued || state == DeliveryState::leased;
+}
+
+ChannelPtr recipient(const std::vector<ChannelPtr>& couriers, const DeliveryRecord& record) {
+  const auto only = [&couriers](const auto& is) {
+    ChannelPtr found;
+    for (const auto& one : couriers) {
+      if (!is(*one)) continue;
+      if (found) return ChannelPtr();
+      found = one;
+    }
+    return found;
+  };
+  if (const auto& label = record.courier.value; !label.empty())
+    return only([&](const Channel& one) { return one.label() == label; });
+  const auto kid = base::jwe_kid(record.sealed).value_or("");
+  if (auto found = only([&](const Channel& one) { return has_key(one, kid); })) return found;
+  return only([](const Channel& one) { return one.outbox == 0; });
+}
+
 std::variant<Refusal, Id> post(const Context& context, sealed_store::Changes& changes, const Parcel& parcel,
                                base::Instant now) {
   const auto courier = context.channels.courier(parcel.to.medium);
@@ -163,9 +188,9 @@ std::variant<Refusal, Id> post(const Context& context, sealed_store::Changes& ch
   const Id id = random_id();
   auto sealed = seal_for(*courier, plaintext(context, parcel, id, now));
   if (!sealed) return Refusal::delivery_not_possible;
-  const DeliveryRecord record{parcel.subject, parcel.to.medium,  DeliveryState::queued, 0, now, {},
-                              parcel.expires, std::move(*sealed)};
-  changes.puts.push_back(context.put(Table::delivery, id, record, queue_of(parcel.to.medium), now));
+  const DeliveryRecord record{parcel.subject, parcel.to.medium,   DeliveryState::queued, 0, now, {},
+                              parcel.expires, std::move(*sealed), {courier->label()}};
+  changes.puts.push_back(context.put(Table::delivery, id, record, outbox_of(*courier), now));
   return id;
 }
 
@@ -177,10 +202,12 @@ void end_delivery(const Context& context, sealed_store::Changes& changes, const 
 }
 
 bool give_up(const Context& context, sealed_store::Changes& changes, const Id& id,
-             const DeliveryRecord& record, base::Instant now, Figures::Deliveries& ended) {
+             const DeliveryRecord& record, const ChannelPtr& courier, base::Instant now,
+             Figures::Deliveries& ended) {
   const bool expired = now >= record.expires;
   const bool spent = record.attempts >= context.policy().delivery.attempts;  // and its last lease has ended
-  if (!expired && !spent) return false;
+  const bool lost = courier && courier->status == ChannelStatus::revoked;
+  if (!expired && !spent && !lost) return false;
   if (record.state == DeliveryState::leased) ++ended.lapsed;
   ++(expired ? ended.expired : ended.failed);
   auto event = own_event(EventKind::delivery_given_up, now);

@@ -15,21 +15,37 @@ constexpr base::Duration kAgain = base::seconds(60);  // what could not be read
 
 bool OutboxSweep::step() {
   const auto now = context_.now();
-  if (now < looked_) passed_.reset();  // the clock was set back, and what came since stands before `passed_`
+  const auto couriers = context_.channels.couriers(medium_);
+  const auto revoked = std::ranges::count(couriers, ChannelStatus::revoked, &Channel::status);
+  // The clock was set back, and what came since stands before what was passed; or a courier was revoked, and
+  // what is sealed to it was passed.
+  if (now < looked_ || revoked != revoked_) looks_.clear();
   looked_ = now;
-  const auto seen = base::sync_wait(slice(now));
+  revoked_ = revoked;
+  bool more = false;
+  for (const Queue queue : context_.channels.outboxes(medium_))
+    if (step(queue, looks_[queue], couriers, now)) more = true;
+  return more;
+}
+
+bool OutboxSweep::step(Queue queue, Look& look, const Couriers& couriers, base::Instant now) {
+  const auto seen = base::sync_wait(slice(queue, look, couriers, now));
   if (!seen) return false;
   if (*seen == kSlice) return true;
-  if (now < begin_again_) return false;
-  begin_again_ = kNever;
-  passed_.reset();
-  return true;
+  // What was sealed while its courier was being revoked may stand before what was passed.
+  const bool gone = std::ranges::any_of(couriers, [queue](const ChannelPtr& one) {
+    return one->status == ChannelStatus::revoked && outbox_of(*one) == queue;
+  });
+  if (now < look.begin_again && !gone) return false;
+  look = {};
+  return !gone;
 }
 
 // How many it looked at; fewer than kSlice are the end of the queue.
-base::Task<std::optional<std::size_t>> OutboxSweep::slice(base::Instant now) {
+base::Task<std::optional<std::size_t>> OutboxSweep::slice(Queue queue, Look& look, const Couriers& couriers,
+                                                          base::Instant now) {
   const auto turn = co_await context_.queue.enter(outbox_turn(medium_));
-  const auto due = context_.store.due(static_cast<std::uint8_t>(medium_), now, kSlice, passed_);
+  const auto due = context_.store.due(static_cast<std::uint8_t>(queue), now, kSlice, look.passed);
   if (!due) co_return std::nullopt;
   sealed_store::Changes changes;
   Figures::Deliveries ended;
@@ -37,11 +53,16 @@ base::Task<std::optional<std::size_t>> OutboxSweep::slice(base::Instant now) {
     auto found = context_.load<DeliveryRecord>(Table::delivery, hint.key.id);
     if (!found) {
       if (of_one_part(found.error())) context_.figures->unreadable(hint.key, found.error());
-      begin_again_ = std::min(begin_again_, now + kAgain);
+      look.begin_again = std::min(look.begin_again, now + kAgain);
     }
     if (!found || !*found) continue;
-    if (!give_up(context_, changes, hint.key.id, **found, now, ended))
-      begin_again_ = std::min(begin_again_, (*found)->expires);
+    auto& record = **found;
+    const auto courier = recipient(couriers, record);
+    if (give_up(context_, changes, hint.key.id, record, courier, now, ended)) continue;
+    look.begin_again = std::min(look.begin_again, record.expires);
+    if (!courier || outbox_of(*courier) == queue || !is_open(record.state)) continue;
+    record.courier.value = courier->label();
+    changes.puts.push_back(context_.put(Table::delivery, hint.key.id, record, outbox_of(*courier), hint.due));
   }
   if (!changes.puts.empty()) {
     changes.witnessed = false;
@@ -52,7 +73,7 @@ base::Task<std::optional<std::size_t>> OutboxSweep::slice(base::Instant now) {
     }
     context_.figures->deliveries(medium_, ended);
   }
-  if (!due->empty()) passed_ = due->back();
+  if (!due->empty()) look.passed = due->back();
   co_return due->size();
 }
 

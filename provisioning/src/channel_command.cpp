@@ -172,6 +172,10 @@ void change(const Arguments& arguments, Context& context, const char* action, co
   auto result = perform(arguments.admin, context, {.action = action, .parameters_of = made});
   if (!result || !keep_certificate(arguments, context, *result)) return;
   std::string said = arguments.role + ':' + arguments.name + words;
+  const auto* member = result->if_contains("lost_deliveries");
+  if (const auto lost = member != nullptr ? member->to_number<std::int64_t>() : 0; lost > 0)
+    said += " Nobody opens what was sealed to it and not delivered: " + std::to_string(lost) +
+            " deliveries end as failed, and halves among them are to be made anew.";
   if (!arguments.certificate.empty()) said += " Its certificate is in " + arguments.certificate + '.';
   context.result(schema, std::move(*result), said);
 }

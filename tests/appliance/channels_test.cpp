@@ -46,5 +46,39 @@ TEST(Channels, ARecordOfBeforeIsRead) {
   EXPECT_TRUE(from_record(*read)->former_keys.empty());
 }
 
+std::vector<int> outboxes(const std::vector<Channel>& channels) {
+  std::vector<int> out;
+  for (const auto& one : channels) out.push_back(one.outbox);
+  return out;
+}
+
+TEST(Channels, ACourierKeepsTheQueueThatItWasGivenAndNobodyGetsItAgain) {
+  std::vector<Channel> all{channel(Role::portal, "portal")};
+  for (const auto role : {Role::courier_sms, Role::courier_sms, Role::courier_post, Role::courier_sms}) {
+    const auto outbox = next_outbox(all, role);
+    ASSERT_TRUE(outbox);
+    all.push_back(channel(role, "x"));
+    all.back().outbox = *outbox;
+  }
+  EXPECT_EQ(outboxes(all), (std::vector<int>{0, 0, 64, 0, 65}));
+  all.back().status = ChannelStatus::revoked;
+  EXPECT_EQ(next_outbox(all, Role::courier_post), 66);
+  EXPECT_EQ(outbox_of(all[1]), Queue::sms);
+  EXPECT_EQ(outbox_of(all[3]), Queue::post);
+  EXPECT_EQ(from_record(*codec::decode<ChannelRecord>(codec::encode(to_record(all[2]))))->outbox, 64);
+  all.back().outbox = kLastOutbox;
+  EXPECT_FALSE(next_outbox(all, Role::courier_post));
+  EXPECT_TRUE(next_outbox(all, Role::courier_pec)) << "the medium's own";
+}
+
+TEST(Channels, CouriersThatHadOneQueueTogetherAreParted) {
+  std::vector<Channel> all{channel(Role::courier_sms, "a"), channel(Role::courier_post, "b"),
+                           channel(Role::courier_sms, "c"), channel(Role::branch, "d"),
+                           channel(Role::branch, "e")};
+  EXPECT_EQ(part_outboxes(all).size(), 1U);
+  EXPECT_EQ(outboxes(all), (std::vector<int>{0, 0, 64, 0, 0}));
+  EXPECT_TRUE(part_outboxes(all).empty());
+}
+
 }  // namespace
 }  // namespace sigillo::appliance

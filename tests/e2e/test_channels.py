@@ -92,6 +92,50 @@ def test_what_is_for_a_suspended_courier_waits_and_goes_when_it_is_resumed(appli
     appliance.pump("sms")  # the notice of it: another test counts what waits
 
 
+def test_a_courier_gets_nothing_that_is_sealed_to_another_of_its_medium(appliances, town):
+    appliance = appliances({"policy.delivery.lease": "1s", "policy.delivery.attempts": 3})
+    role, second = "courier-email", appliance.directory / "channels" / "courier-email-2"
+
+    def asked():
+        citizen = town.citizen()
+        issued = appliance.request(citizen, first_half_by="email")
+        return citizen, issued["credential_id"], issued["deliveries"][0]["delivery_id"]
+
+    def first_half(citizen):
+        return next(d["state"] for d in appliance.status(citizen)["deliveries"] if d["half"] == "first")
+
+    waiting, _, of_first = asked()
+    appliance.sigillo("channel", "suspend", role, role, "--config", str(appliance.configuration), *appliance.officers("anna"))
+    second.mkdir()
+    act(appliance, "enrol", role, "second", "--owner", "Second courier", "--new-key", second / "key.pem", "--certificate",
+        second / "cert.pem", "--new-delivery-key", second / "delivery.jwk")
+    successor = appliance.channel("courier-email-2")
+
+    def lease(channel):
+        return channel.post("/v1/outbox/leases", {"max": 100}, status=200)["deliveries"]
+
+    for _ in range(3):
+        assert lease(successor) == []
+        ack = {"acks": [{"delivery_id": of_first, "status": "failed"}]}
+        assert successor.post("/v1/outbox/acks", ack, status=200)["results"] == [{"delivery_id": of_first, "result": "unknown"}]
+    _, _, of_second = asked()
+    (got,) = lease(successor)
+    assert appliance.open("courier-email-2", got["sealed"])["delivery_id"] == of_second
+    act(appliance, "resume", role, role)
+    citizen, credential, lost = asked()
+    appliance.restart()
+    (got,) = lease(appliance.shared(role))
+    assert appliance.open(role, got["sealed"])["delivery_id"] == of_first and first_half(waiting) == "leased"
+
+    done = act(appliance, "revoke", role, "second")[1]
+    assert done["lost_deliveries"] == 2, "the one that was leased too"
+    eventually(lambda: first_half(citizen) == "failed", what="the end of what nobody can open")
+    assert act(appliance, "revoke", "courier-pec", "courier-pec")[1]["lost_deliveries"] == 0
+    anew = appliance.portal.post(f"/v1/credentials/{credential}/halves", {"subject": citizen.subject, "half": "first"}, status=202)
+    appliance.delivery("email", anew["deliveries"][0]["delivery_id"])
+    assert lost != anew["deliveries"][0]["delivery_id"]
+
+
 def test_a_renewed_channel_is_let_in_by_both_certificates_until_the_overlap_ends(appliance, tmp_path):
     key, certificate = tmp_path / "new.key", tmp_path / "new.pem"
     old = appliance.channel("portal")

@@ -56,6 +56,7 @@ struct Channel {
   std::vector<base::Digest> former_keys;  // of certificates before that; good for nothing, and still its own
   // Delivery keys that something may still be sealed to. Nothing new is; they keep belonging to this channel.
   std::vector<std::string> former_delivery;
+  std::uint8_t outbox = 0;  // of a courier: the queue of its own; 0 is its medium's (outbox_of)
 
   // Of whatever this channel is or becomes: the registry gives them, and copies share them.
   std::shared_ptr<ChannelFigures> figures = {};

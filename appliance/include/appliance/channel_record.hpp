@@ -23,6 +23,16 @@ struct FormerKeyRecord {
   }
 };
 
+struct ChannelAppendix {
+  std::vector<base::Digest> former_keys;
+  Appended<std::uint8_t> outbox;
+  bool operator==(const ChannelAppendix&) const = default;
+  template <class V>
+  void fields(V&& v) {
+    v(former_keys, outbox);
+  }
+};
+
 struct ChannelRecord {
   std::uint8_t role = 0, status = 0;
   std::string name, owner, delivery_jwk;
@@ -31,11 +41,11 @@ struct ChannelRecord {
   base::Instant certificate_expires{};
   std::optional<FormerKeyRecord> former;
   std::vector<std::string> former_delivery;
-  Appended<std::vector<base::Digest>> former_keys;
+  Appended<ChannelAppendix> appendix;
   template <class V>
   void fields(V&& v) {
     v(role, status, name, owner, delivery_jwk, certificate_key, ca_version, certificate_expires, former,
-      former_delivery, former_keys);
+      former_delivery, appendix);
   }
 };
 

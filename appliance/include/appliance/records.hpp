@@ -72,10 +72,11 @@ struct DeliveryRecord {
   DeliveryState state = DeliveryState::queued;
   std::uint32_t attempts = 0;
   base::Instant created{}, lease_ends{}, expires{};
-  std::string sealed;  // the JWE; erased once delivered, failed for good or expired
+  std::string sealed;             // the JWE; erased once delivered, failed for good or expired
+  Appended<std::string> courier;  // "<role>:<name>" of whose key it is sealed to; of before: see recipient()
   template <class V>
   void fields(V&& v) {
-    v(subject, medium, state, attempts, created, lease_ends, expires, sealed);
+    v(subject, medium, state, attempts, created, lease_ends, expires, sealed, courier);
   }
 };
 

@@ -105,16 +105,7 @@ World::World(Disk disk) : disk_(disk) {
   } kRoles[] = {{Role::portal, false},      {Role::contact_centre, true}, {Role::branch, true},
                 {Role::back_office, false}, {Role::courier_sms, true},    {Role::courier_email, true},
                 {Role::courier_pec, true},  {Role::courier_post, true},   {Role::auditor, false}};
-  for (const auto& [role, opens] : kRoles) {
-    const std::string role_name(name(role));
-    Desk desk{{role, role_name, ChannelStatus::active, base::sha256({base::view(role_name)}), role_name, {}},
-              {}};
-    if (opens) {
-      desk.key = base::EcPrivateKey::generate();
-      desk.channel.delivery_jwk = desk.key->public_key().to_jwk(role_name + "-1");
-    }
-    desks_.push_back(std::move(desk));
-  }
+  for (const auto& [role, opens] : kRoles) add(role, std::string(name(role)), opens);
   if (disk_ == Disk::memory) memory_ = std::make_unique<sealed_store::MemoryStore>();
   folder_ = std::make_unique<Folder>();  // a store in memory has the key register's copy there
   config.store.path = folder_->path / "sigillo.db";
@@ -173,8 +164,27 @@ void World::enrol() {
   channels_.set(std::move(channels));
 }
 
-void World::change(Role role, const std::function<void(Channel&)>& how) {
-  how(std::ranges::find(desks_, role, [](const Desk& desk) { return desk.channel.role; })->channel);
+void World::add(Role role, const std::string& called, bool opens) {
+  Desk desk{{role, called, ChannelStatus::active, base::sha256({base::view(called)}), called, {}}, {}};
+  if (opens) {
+    desk.key = base::EcPrivateKey::generate();
+    desk.channel.delivery_jwk = desk.key->public_key().to_jwk(called + "-1");
+  }
+  desks_.push_back(std::move(desk));
+}
+
+void World::enrol(Role role, const std::string& called) {
+  std::vector<Channel> channels;
+  for (const auto& desk : desks_) channels.push_back(desk.channel);
+  add(role, called, opens_deliveries(role));
+  desks_.back().channel.outbox = *next_outbox(channels, role);
+  enrol();
+}
+
+void World::change(Role role, const std::string& called, const std::function<void(Channel&)>& how) {
+  how(std::ranges::find_if(desks_, [&](const Desk& desk) {
+        return desk.channel.role == role && desk.channel.name == called;
+      })->channel);
   enrol();
 }
 
@@ -185,16 +195,16 @@ void World::stop() {
   anchor_.reset();
 }
 
-ChannelPtr World::channel(Role role) const {
-  const std::string role_name(name(role));
-  return channels_.find(role, role_name, base::sha256({base::view(role_name)}), clock.now());
+ChannelPtr World::channel(Role role, const std::string& called) const {
+  return channels_.find(role, called, base::sha256({base::view(called)}), clock.now());
 }
 
-base::Task<Reply> World::begin(Role role, Request request, Render render, std::optional<Idempotency> key) {
-  return engine_->execute(Call{channel(role), std::move(request), std::move(key), std::move(render)});
+base::Task<Reply> World::begin(ChannelPtr by, Request request, Render render,
+                               std::optional<Idempotency> key) {
+  return engine_->execute(Call{std::move(by), std::move(request), std::move(key), std::move(render)});
 }
 
-Outcome World::call(Role role, Request request, std::optional<std::string> key, std::string body) {
+Outcome World::call(const ChannelPtr& by, Request request, std::optional<std::string> key, std::string body) {
   Outcome out;
   const Render render = [&out](const Answer& answer) {
     out.answer.emplace(keep(answer));
@@ -202,7 +212,7 @@ Outcome World::call(Role role, Request request, std::optional<std::string> key, 
   };
   std::optional<Idempotency> idempotency;
   if (key) idempotency.emplace(Idempotency{*key, base::Secret(base::sha256({base::view(body)}))});
-  const auto reply = base::sync_wait(begin(role, std::move(request), render, std::move(idempotency)));
+  const auto reply = base::sync_wait(begin(by, std::move(request), render, std::move(idempotency)));
   if (const auto* outage = std::get_if<Outage>(&reply)) {
     out.outage = *outage;
   } else {
@@ -304,9 +314,9 @@ void World::fail(const Citizen& citizen, int times) {
   }
 }
 
-Message World::open(Role role, const std::string& sealed) const {
-  const auto desk = std::find_if(desks_.begin(), desks_.end(),
-                                 [role](const Desk& one) { return one.channel.role == role; });
+Message World::open(const Channel& channel, const std::string& sealed) const {
+  const auto desk =
+      std::ranges::find_if(desks_, [&](const Desk& one) { return one.channel.label() == channel.label(); });
   const auto plain = base::open_jwe(*desk->key, sealed);
   if (!plain) return {};
   const auto json = plain->expose_text();

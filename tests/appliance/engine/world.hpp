@@ -87,11 +87,24 @@ class World {
   sealed_store::MemoryStore& memory() { return *memory_; }
   hsm::Dispatcher& dispatcher() { return *dispatcher_; }
   KeyRing& ring() { return *ring_; }
-  ChannelPtr channel(Role role) const;
+  ChannelPtr channel(Role role) const { return channel(role, std::string(name(role))); }
+  ChannelPtr channel(Role role, const std::string& called) const;
+  // One more of the role, beside the one that is called as the role is.
+  void enrol(Role role, const std::string& called);
   // As officers do it: seen by the next call.
-  void change(Role role, const std::function<void(Channel&)>& how);
-  base::Task<Reply> begin(Role role, Request request, Render render, std::optional<Idempotency> key = {});
-  Outcome call(Role role, Request request, std::optional<std::string> key = {}, std::string body = "body");
+  void change(Role role, const std::function<void(Channel&)>& how) {
+    change(role, std::string(name(role)), how);
+  }
+  void change(Role role, const std::string& called, const std::function<void(Channel&)>& how);
+  base::Task<Reply> begin(Role role, Request request, Render render, std::optional<Idempotency> key = {}) {
+    return begin(channel(role), std::move(request), std::move(render), std::move(key));
+  }
+  base::Task<Reply> begin(ChannelPtr by, Request request, Render render, std::optional<Idempotency> key = {});
+  Outcome call(Role role, Request request, std::optional<std::string> key = {}, std::string body = "body") {
+    return call(channel(role), std::move(request), std::move(key), std::move(body));
+  }
+  Outcome call(const ChannelPtr& by, Request request, std::optional<std::string> key = {},
+               std::string body = "body");
 
   // ---- citizens
   Citizen citizen(unsigned number) const;
@@ -114,7 +127,8 @@ class World {
   // ---- what left
   std::vector<Message> collect(Medium medium);  // leased, opened and acknowledged
   std::vector<Message> collect_all();
-  Message open(Role desk, const std::string& sealed) const;
+  Message open(Role desk, const std::string& sealed) const { return open(*channel(desk), sealed); }
+  Message open(const Channel& desk, const std::string& sealed) const;
   // The new halves of a citizen among what left, or the whole PIN that a desk was handed.
   void read_halves(Citizen& citizen, const PinRequested& answer, Role desk = Role::branch);
 
@@ -132,6 +146,7 @@ class World {
  private:
   struct Folder;
   void enrol();
+  void add(Role role, const std::string& called, bool opens);
   struct Desk {
     Channel channel;
     std::optional<base::EcPrivateKey> key;
