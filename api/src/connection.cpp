@@ -21,6 +21,9 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 constexpr auto kQuietly = asio::as_tuple(asio::use_awaitable);
 constexpr std::string_view kHeaderEnd = "\r\n\r\n";
+// A rule's 429 is about one subject, and about letters or claims that people send: no client helps itself by
+// coming again sooner. The same key is free again by then.
+constexpr std::string_view kOfOneSubject = "Retry-After: 86400\r\n";
 constexpr std::size_t kOutKept = 16 * 1024;  // of the last answer's buffer, for the next
 
 }  // namespace
@@ -227,6 +230,7 @@ asio::awaitable<void> Connection::decide(const RequestHead& head, std::string_vi
       answer(out, problem_of(*outage));
     } else {
       out.answer = std::move(std::get<appliance::Rendered>(*reply_));
+      if (out.answer.status == 429) out.headers += kOfOneSubject;
     }
     reply_.reset();
   } else if (std::holds_alternative<Whoami>(admission.verdict)) {

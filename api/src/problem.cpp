@@ -41,7 +41,7 @@ const CodeWords& words(Code code) {
     SIGILLO_CODE(secret_no_longer_available, 409, "secret-no-longer-available",
                  "The answer held a secret and is no longer kept",
                  "The operation was done; its secret is not shown again.")
-    SIGILLO_CODE(quota_exceeded, 429, "quota-exceeded", "The channel's quota is used up",
+    SIGILLO_CODE(quota_exceeded, 429, "quota-exceeded", "A quota is used up",
                  "Come again after the time in Retry-After.")
     SIGILLO_CODE(invalid_subject, 422, "invalid-subject", "The codice fiscale is not valid",
                  "Its shape, date or check character does not hold.")
@@ -99,6 +99,8 @@ Code code_of(appliance::Refusal refusal) {
       return Code::not_provisional;
     case delivery_limit:
       return Code::delivery_limit;
+    case deferred_limit:
+      return Code::quota_exceeded;
     case already_dispositive:
       return Code::already_dispositive;
     case already_decided:

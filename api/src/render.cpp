@@ -198,7 +198,10 @@ struct Body {
 
 Rendered render(const appliance::Answer& answer, std::string_view request_id) {
   if (const auto* refusal = std::get_if<appliance::Refusal>(&answer)) {
-    return render(Problem{.code = code_of(*refusal), .pointer = {}}, request_id);
+    Problem problem{.code = code_of(*refusal), .pointer = {}};
+    if (*refusal == appliance::Refusal::deferred_limit)
+      problem.detail = "So many of the subject's claims wait for its conversion.";
+    return render(problem, request_id);
   }
   if (const auto* keys = std::get_if<appliance::KeySet>(&answer)) return {200, keys->jwks};
   if (const auto* note = std::get_if<appliance::Checkpoint>(&answer)) return {200, note->note};

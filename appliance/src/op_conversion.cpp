@@ -7,6 +7,10 @@
 namespace sigillo::appliance {
 namespace {
 
+// Attack: (1) with the ordinary PIN of one citizen, or as a portal that has some, defer claims without end,
+// (2) have the conversion approved: all of them turn in one commit, and every look at one reads them all.
+constexpr std::size_t kDeferredMax = 200;
+
 StoredEvidence stored(const Session& session, const Evidence& evidence,
                       const std::optional<std::string>& operator_name) {
   return {evidence.route.value_or(Route::in_person),
@@ -267,6 +271,12 @@ base::Task<Reply> run(Session& session, const Authorize& request) {
   if (auto* reply = std::get_if<Reply>(&shown)) co_return std::move(*reply);
   auto& accepted = std::get<Session::Accepted>(shown);
   const bool granted = accepted.record.level == Level::dispositive;
+  if (!granted && accepted.record.deferred.size() >= kDeferredMax) {
+    Changes denied{.events = {session.event(EventKind::denied, index, EventOutcome::refused, "authorize")}};
+    Answer refused(Refusal::deferred_limit);
+    co_return co_await session.settle(std::move(accepted.attempt), GuardValue{}, EventOutcome::verified,
+                                      std::move(denied), std::move(refused));
+  }
   const Id id = random_id();
   AuthorizationRecord record{index,
                              granted ? AuthorizationState::granted : AuthorizationState::deferred,

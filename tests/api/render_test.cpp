@@ -142,6 +142,7 @@ TEST(Render, RefusalsAreProblemsWithTheStatusOfTheContract) {
       {Refusal::branch_required, {409, "branch-required"}},
       {Refusal::not_provisional, {409, "not-provisional"}},
       {Refusal::delivery_limit, {429, "delivery-limit"}},
+      {Refusal::deferred_limit, {429, "quota-exceeded"}},
       {Refusal::already_dispositive, {409, "already-dispositive"}},
       {Refusal::already_decided, {409, "already-decided"}},
       {Refusal::four_eyes, {403, "four-eyes"}},

@@ -155,6 +155,24 @@ def test_an_ordinary_pin_defers_and_conversion_grants_with_the_date_it_was_made(
         assert (now["decision"], now["effective_at"]) == ("granted", old["effective_at"])
 
 
+def test_two_hundred_claims_wait_for_one_conversion_and_no_more(appliance, town, someone):
+    appliance.active(someone)
+    made = [authorize(appliance, town, someone) for _ in range(200)]
+    action = {"type": "claim.submit", "reference": "INPS.2031.000123", "sha256": town.sha256()}
+    one_more = {"subject": someone.subject, "pin": someone.pin, "action": action}
+    refused = appliance.portal.refused("/v1/authorizations", one_more, 429, "quota-exceeded", key="one more")
+    again = appliance.portal.refused("/v1/authorizations", one_more, 429, "quota-exceeded", key="one more")
+    assert refused.headers["Retry-After"] == again.headers["Retry-After"] == "86400"
+    wrong = appliance.portal.post("/v1/authorizations", one_more | {"pin": town.pin(other_than=(someone.pin,))}, status=200)
+    assert wrong.outcome == "rejected", "it is told to who has the PIN"
+    path = open_conversion(appliance, someone)
+    appliance.portal.post(f"{path}/evidence", evidence(town, "upload"), status=200)
+    assert len(appliance.back_office.get(path)["deferred"]) == 200
+    appliance.back_office.post(f"{path}/decision", {"decision": "approve", "operator": "op-2"}, status=200)
+    assert {authorization(appliance, one["authorization_id"])["decision"] for one in made} == {"granted"}
+    assert authorize(appliance, town, someone)["decision"] == "granted"
+
+
 def test_who_registers_the_evidence_is_told_the_claims_that_wait_as_who_decides_is(appliance, town, someone):
     appliance.active(someone)
     made = authorize(appliance, town, someone)

@@ -143,6 +143,23 @@ TEST_F(Credentials, ADeferredClaimIsGrantedByConversionItsDateKept) {
   EXPECT_EQ(authorize(citizen).as<Authorization>()->decision, AuthorizationState::granted);
 }
 
+TEST_F(Credentials, NoMoreClaimsWaitForAConversionThanOneCommitTurnsAndNoneOfThemIsLost) {
+  const auto citizen = world.active(1);
+  std::vector<Outcome> claims;
+  for (int i = 0; i < 200; ++i) claims.push_back(authorize(citizen));
+  world.fail(citizen, 2);
+  const auto before = world.store().head().seq;
+  EXPECT_TRUE(authorize(citizen).is(Refusal::deferred_limit));
+  EXPECT_EQ(world.count(citizen), 0U) << "the PIN was right";
+  EXPECT_EQ(world.count_events(EventKind::denied, before), 1U);
+  EXPECT_EQ(world.count_events(EventKind::authorized, before), 0U);
+  auto wrong = citizen;
+  wrong.pin = kWrong8;
+  EXPECT_TRUE(authorize(wrong).is(Rejection::Outcome::rejected)) << "and nobody else is told";
+  world.substitute(citizen);
+  for (const auto& claim : claims) ASSERT_EQ(read(claim).decision, AuthorizationState::granted);
+}
+
 TEST_F(Credentials, WhatEndsMakesAClaimVoidAndWhatSubstitutesGrantsIt) {
   const auto blocked = world.active(1), revoked = world.active(2), substituted = world.active(3);
   const auto first = authorize(blocked), second = authorize(revoked), third = authorize(substituted);
