@@ -24,15 +24,16 @@ constexpr std::string_view kHeaderEnd = "\r\n\r\n";
 // A rule's 429 is about one subject, and about letters or claims that people send: no client helps itself by
 // coming again sooner. The same key is free again by then.
 constexpr std::string_view kOfOneSubject = "Retry-After: 86400\r\n";
+constexpr std::size_t kRecordHead = 5, kRecordMax = kRecordHead + 16 * 1024;  // RFC 8446 section 5.1
 constexpr std::size_t kOutKept = 16 * 1024;  // of the last answer's buffer, for the next
 
 }  // namespace
 
-Connection::Connection(Core& core, TlsContext tls, asio::ip::tcp::socket socket)
+Connection::Connection(Core& core, TlsContext tls, asio::ip::tcp::socket socket, Place place)
     : core_(core),
       tls_(std::move(tls)),
       stream_(std::move(socket), *tls_),
-      watch_(core.channels, stream_.lowest_layer().native_handle()),
+      watch_(core.channels, stream_.lowest_layer().native_handle(), std::move(place)),
       in_(kHeaderMax + kBodyMax) {
   error_code ignored;
   stream_.lowest_layer().set_option(asio::ip::tcp::no_delay(true), ignored);
@@ -52,19 +53,37 @@ asio::awaitable<void> Connection::run() {
   co_await farewell();
 }
 
+// Only a whole first record makes somebody of who connected: one byte of it is as cheap as none. What is no
+// record of a hello, or too long, is OpenSSL's to refuse.
+asio::awaitable<bool> Connection::hear() {
+  for (std::size_t whole = kRecordHead; in_size_ < whole;) {
+    const auto [ec, count] = co_await stream_.next_layer().async_read_some(
+        asio::buffer(in_.data() + in_size_, kRecordMax - in_size_), kQuietly);
+    if (ec) co_return false;
+    in_size_ += count;
+    const auto byte = [this](std::size_t at) { return std::size_t{static_cast<unsigned char>(in_[at])}; };
+    if (in_size_ >= kRecordHead) whole = std::min(kRecordHead + (byte(3) << 8 | byte(4)), kRecordMax);
+  }
+  watch_.heard();
+  co_return true;
+}
+
 // Not a coroutine, as call_service() is not: what they start may come back before they have returned.
 asio::awaitable<void> Connection::shake_hands(error_code& result) {
-  // The steps of a handshake run where its handler is bound to: bound to the strand, SSL_do_handshake would
-  // sign on an I/O thread and hold up every other connection for as long as the HSM takes. What comes after
-  // goes back to the strand.
+  // The steps of a handshake run where its handler is bound to, but the first where it is begun, and the
+  // hello is here already: on the strand, SSL_do_handshake would sign on an I/O thread and hold up every
+  // other connection for as long as the HSM takes. What comes after goes back to the strand.
   auto begin = [this, &result](auto handler) {
-    auto done = [&result, strand = stream_.get_executor(),
-                 handler = std::move(handler)](error_code ec) mutable {
+    auto done = [&result, strand = stream_.get_executor(), handler = std::move(handler)](
+                    error_code ec, std::size_t) mutable {
       result = ec;
       asio::post(strand, std::move(handler));
     };
-    stream_.async_handshake(asio::ssl::stream_base::server,
-                            asio::bind_executor(core_.handshake_threads.get_executor(), std::move(done)));
+    const auto signers = core_.handshake_threads.get_executor();
+    asio::post(signers, [this, signers, done = std::move(done)]() mutable {
+      stream_.async_handshake(asio::ssl::stream_base::server, asio::buffer(in_.data(), in_size_),
+                              asio::bind_executor(signers, std::move(done)));
+    });
   };
   const auto token = asio::use_awaitable;
   return asio::async_initiate<const asio::use_awaitable_t<>, void()>(std::move(begin), token);
@@ -72,9 +91,11 @@ asio::awaitable<void> Connection::shake_hands(error_code& result) {
 
 asio::awaitable<bool> Connection::handshake() {
   watch_.phase(core_.options.deadlines.handshake);
-  error_code result;
-  co_await shake_hands(result);
-  --core_.handshakes;
+  error_code result = asio::error::eof;
+  const bool heard = co_await hear();
+  if (heard) co_await shake_hands(result);
+  in_size_ = 0;
+  watch_.leave_place();
   core_.metrics.handshake(!result);
   if (result) co_return false;
   peer_ = peer_identity(stream_.native_handle());

@@ -21,7 +21,7 @@ namespace sigillo::api {
 
 class Connection {
  public:
-  Connection(Core& core, TlsContext tls, boost::asio::ip::tcp::socket socket);
+  Connection(Core& core, TlsContext tls, boost::asio::ip::tcp::socket socket, Place place);
   ~Connection();
 
   boost::asio::awaitable<void> run();
@@ -34,6 +34,7 @@ class Connection {
     std::string headers = {};  // further header lines
   };
 
+  boost::asio::awaitable<bool> hear();  // the first record, which is a hello
   boost::asio::awaitable<bool> handshake();
   boost::asio::awaitable<void> shake_hands(boost::system::error_code& result);
   boost::asio::awaitable<bool> exchange();  // one request and its answer; false: no further one

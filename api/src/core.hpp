@@ -53,7 +53,7 @@ struct Core {
   DoorLog door_log;
   Registry channels;  // connections of the HTTPS listener
   Registry monitors;
-  std::atomic<std::uint32_t> handshakes = 0;  // in flight
+  std::atomic<std::uint32_t> strangers = 0;  // who are not authenticated yet
   InFlight in_flight;
   HandshakeThreads handshake_threads;
 

@@ -67,6 +67,9 @@ Metrics::Metrics()
       handshakes_good_(handshakes_.Add({{"result", "good"}})),
       handshakes_failed_(handshakes_.Add({{"result", "failed"}})),
       refused_(counters(registry_, "sigillo_connections_refused_total", "Connections over a limit").Add({})),
+      displaced_(counters(registry_, "sigillo_connections_displaced_total",
+                          "Connections that said nothing and made room for a new one")
+                     .Add({})),
       connections_(gauge(registry_, "sigillo_connections", "Open connections of channels")),
       ready_(gauge(registry_, "sigillo_ready", "1 where /readyz answers 200")),
       pushes_(counters(registry_, "sigillo_checkpoint_pushes_total", "Checkpoints pushed, by how it ended")),

@@ -31,6 +31,7 @@ class Metrics {
   void turned_away(Code code);
   void handshake(bool good) { (good ? handshakes_good_ : handshakes_failed_).Increment(); }
   void refused_connection() { refused_.Increment(); }
+  void displaced_connection() { displaced_.Increment(); }
   void checkpoint_pushed(bool good);
   // What the appliance says of itself, and the days of the certificates, stand beside the server's own.
   struct Beside {
@@ -58,6 +59,7 @@ class Metrics {
   prometheus::Counter& handshakes_good_;
   prometheus::Counter& handshakes_failed_;
   prometheus::Counter& refused_;
+  prometheus::Counter& displaced_;
   prometheus::Gauge& connections_;
   prometheus::Gauge& ready_;
   prometheus::Family<prometheus::Counter>& pushes_;

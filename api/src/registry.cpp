@@ -9,20 +9,37 @@ std::int64_t steady_ms() {
   return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
 }
 
-Watch::Watch(Registry& registry, int descriptor)
-    : registry_(registry), descriptor_(descriptor), deadline_ms_(steady_ms() + 1000) {
+Watch::Watch(Registry& registry, int descriptor, std::optional<Place> place)
+    : registry_(registry),
+      descriptor_(descriptor),
+      deadline_ms_(steady_ms() + 1000),
+      place_(std::move(place)) {
   const std::lock_guard lock(registry_.mutex_);
   registry_.watches_.insert(this);
+  arrival_ = ++registry_.arrivals_;
+  if (place_) registry_.silent_.emplace(arrival_, this);
 }
 
 Watch::~Watch() {
   const std::lock_guard lock(registry_.mutex_);
   registry_.watches_.erase(this);
+  registry_.silent_.erase(arrival_);
   if (certificate_key_) {
     const auto count = registry_.by_certificate_.find(*certificate_key_);
     if (--count->second == 0) registry_.by_certificate_.erase(count);
   }
   registry_.changed_.notify_all();
+}
+
+void Watch::heard() {
+  const std::lock_guard lock(registry_.mutex_);
+  registry_.silent_.erase(arrival_);
+}
+
+void Watch::leave_place() {
+  const std::lock_guard lock(registry_.mutex_);
+  registry_.silent_.erase(arrival_);
+  place_.reset();
 }
 
 bool Watch::rest(base::Duration limit) {
@@ -47,6 +64,16 @@ void Registry::sweep(std::int64_t now_ms) {
   for (const Watch* const watch : watches_) {
     if (watch->deadline_ms_.load() <= now_ms) ::shutdown(watch->descriptor_, SHUT_RDWR);
   }
+}
+
+bool Registry::displace_one() {
+  const std::lock_guard lock(mutex_);
+  if (silent_.empty()) return false;
+  Watch* const first = silent_.begin()->second;
+  silent_.erase(silent_.begin());
+  first->place_.reset();
+  ::shutdown(first->descriptor_, SHUT_RDWR);
+  return true;
 }
 
 void Registry::end_resting() {

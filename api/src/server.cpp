@@ -63,17 +63,25 @@ void ended(std::exception_ptr failure) {
   if (failure) base::log::error("connection-failed", {{"reason", "out of locked memory"}});
 }
 
-asio::awaitable<void> run_connection(Core& core, TlsContext tls, tcp::socket socket) {
-  auto connection = std::make_unique<Connection>(core, std::move(tls), std::move(socket));
+asio::awaitable<void> run_connection(Core& core, TlsContext tls, tcp::socket socket, Place place) {
+  auto connection = std::make_unique<Connection>(core, std::move(tls), std::move(socket), std::move(place));
   co_await connection->run();
 }
 
 asio::awaitable<void> accept_channels(Core& core, asio::io_context& io, tcp::acceptor& acceptor) {
   const auto& limits = core.options.limits;
   while (acceptor.is_open()) {
-    if (core.handshakes.load() >= limits.handshakes) {
-      co_await pause(std::chrono::milliseconds(10));
-      continue;
+    if (core.strangers.load() >= limits.handshakes) {
+      // Only for somebody does somebody go.
+      const auto [waited] = co_await acceptor.async_wait(tcp::acceptor::wait_read, kQuietly);
+      if (waited == asio::error::operation_aborted || !acceptor.is_open()) co_return;
+      if (core.strangers.load() >= limits.handshakes) {
+        if (!core.channels.displace_one()) {
+          co_await pause(std::chrono::milliseconds(10));
+          continue;
+        }
+        core.metrics.displaced_connection();
+      }
     }
     const asio::any_io_executor strand = asio::make_strand(io);
     auto [ec, socket] = co_await acceptor.async_accept(strand, kQuietly);
@@ -93,8 +101,8 @@ asio::awaitable<void> accept_channels(Core& core, asio::io_context& io, tcp::acc
       core.metrics.refused_connection();
       continue;
     }
-    ++core.handshakes;
-    asio::co_spawn(strand, run_connection(core, std::move(tls), std::move(socket)), ended);
+    asio::co_spawn(strand, run_connection(core, std::move(tls), std::move(socket), Place(core.strangers)),
+                   ended);
   }
 }
 

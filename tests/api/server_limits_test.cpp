@@ -1,4 +1,6 @@
 // What a peer gets that sends too much, too slowly, or what two readers could read differently.
+#include <deque>
+
 #include "server_fixture.hpp"
 
 namespace sigillo::api::test {
@@ -97,6 +99,52 @@ TEST_F(Limits_, EachPhaseHasADeadlineThatNoTrickleExtends) {
   PlainClient silent(server_->port());
   EXPECT_EQ(silent.receive_all(), "");
   EXPECT_EQ(service_.calls, 0U);
+}
+
+TEST_F(Limits_, WhoSaysNothingMakesRoomForWhoSpeaks) {
+  options_.limits.handshakes = 8;
+  options_.deadlines.handshake = base::minutes(1);
+  serve();
+  // A byte, or the head of a record that does not come, is no hello.
+  const std::string kNoHello[] = {"", "\x16", {"\x16\x03\x01\x02\x00", 5}};
+  std::vector<std::unique_ptr<PlainClient>> silent;
+  for (std::size_t i = 0; i < options_.limits.handshakes; ++i) {
+    silent.push_back(std::make_unique<PlainClient>(server_->port()));
+    ASSERT_TRUE(silent.back()->send(kNoHello[i % 3]));
+  }
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto client = connect();
+    const auto got = client->ask(get("/v1/whoami"));
+    ASSERT_TRUE(got) << i;
+    EXPECT_EQ(got->status, 200) << i;
+  }
+  EXPECT_EQ(silent.front()->receive_all(), "");  // and no other had to go
+  EXPECT_NE(monitor("/metrics").find("\nsigillo_connections_displaced_total 1\n"), std::string::npos);
+}
+
+TEST_F(Limits_, AChannelGetsInWhileSilentConnectionsAreOpenedWithoutPause) {
+  options_.deadlines.handshake = base::minutes(1);
+  serve();
+  std::atomic<bool> enough = false;
+  std::deque<std::unique_ptr<PlainClient>> silent;
+  const auto one_more = [&] { silent.push_back(std::make_unique<PlainClient>(server_->port())); };
+  while (silent.size() < options_.limits.handshakes + 50) one_more();
+  std::thread attacker([&] {
+    while (!enough) {
+      if (!silent.front()->stirs_within(1)) continue;
+      silent.pop_front();
+      one_more();
+    }
+  });
+  std::size_t answered = 0;
+  // As a channel's client does: who was turned away comes again.
+  for (int i = 0; i < 100 && answered < 5; ++i) {
+    const auto got = connect()->ask(get("/v1/whoami"));
+    if (got && got->status == 200) ++answered;
+  }
+  enough = true;
+  attacker.join();
+  EXPECT_EQ(answered, 5U);
 }
 
 TEST_F(Limits_, AServiceThatDoesNotAnswerCostsItsConnectionOnly) {

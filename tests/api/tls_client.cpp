@@ -28,6 +28,11 @@ int connect_to(std::uint16_t port) {
   return -1;
 }
 
+bool stirs(int socket, int limit_ms) {
+  pollfd one{socket, POLLIN | POLLRDHUP, 0};
+  return ::poll(&one, 1, limit_ms) > 0;
+}
+
 }  // namespace
 
 TlsClient::TlsClient(std::uint16_t port, const TestPki& pki, const Identity* identity, int tls_version)
@@ -98,8 +103,7 @@ bool TlsClient::at_end() {
 }
 
 bool TlsClient::stirs_within(int limit_ms) {
-  pollfd one{socket_, POLLIN | POLLRDHUP, 0};
-  return ::poll(&one, 1, limit_ms) > 0;
+  return stirs(socket_, limit_ms);
 }
 
 PlainClient::PlainClient(std::uint16_t port) : socket_(connect_to(port)) {}
@@ -109,6 +113,10 @@ PlainClient::~PlainClient() {
 
 bool PlainClient::send(std::string_view bytes) {
   return ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
+}
+
+bool PlainClient::stirs_within(int limit_ms) {
+  return stirs(socket_, limit_ms);
 }
 
 std::string PlainClient::receive_all() {

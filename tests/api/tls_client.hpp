@@ -54,6 +54,7 @@ class PlainClient {
   PlainClient& operator=(const PlainClient&) = delete;
   bool send(std::string_view bytes);
   std::string receive_all();  // until the server closes
+  bool stirs_within(int limit_ms);
 
  private:
   int socket_ = -1;

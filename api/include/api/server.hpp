@@ -41,7 +41,9 @@ struct Deadlines {
 struct Limits {
   std::uint32_t connections = 4096;
   std::uint32_t per_certificate = 2048;
-  std::uint32_t handshakes = 256;  // in flight; past it the kernel's queue waits
+  // Who are not authenticated yet. Past it the oldest that has said nothing goes; where all have, the
+  // kernel's queue waits.
+  std::uint32_t handshakes = 256;
   std::uint32_t monitor_connections = 16;
 };
 
