@@ -6,6 +6,8 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
+#include <netinet/tcp.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -25,6 +27,7 @@ constexpr std::string_view kHeaderEnd = "\r\n\r\n";
 // coming again sooner. The same key is free again by then.
 constexpr std::string_view kOfOneSubject = "Retry-After: 86400\r\n";
 constexpr std::size_t kRecordHead = 5, kRecordMax = kRecordHead + 16 * 1024;  // RFC 8446 section 5.1
+constexpr int kUnsentMax = 32 * 1024;
 constexpr std::size_t kOutKept = 16 * 1024;  // of the last answer's buffer, for the next
 
 }  // namespace
@@ -37,6 +40,10 @@ Connection::Connection(Core& core, TlsContext tls, asio::ip::tcp::socket socket,
       in_(kHeaderMax + kBodyMax) {
   error_code ignored;
   stream_.lowest_layer().set_option(asio::ip::tcp::no_delay(true), ignored);
+  // The kernel would take some megabytes of an answer for a peer that reads nothing, and the budget would see
+  // them as taken. What is on its way is not held up.
+  ::setsockopt(stream_.lowest_layer().native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentMax,
+               sizeof kUnsentMax);
 }
 
 Connection::~Connection() {
@@ -228,8 +235,10 @@ asio::awaitable<void> Connection::decide(const RequestHead& head, std::string_vi
     const auto reasons = core_.service.readiness().reasons;
     const bool is_sealed = !caller && std::ranges::find(reasons, "sealed") != reasons.end();
     out.close = true;
-    answer(out, is_sealed ? problem_of(appliance::Outage::sealed) : *fault);
-    if (is_sealed) core_.metrics.outage(appliance::Outage::sealed);
+    if (is_sealed)
+      answer(out, appliance::Outage::sealed);
+    else
+      answer(out, *fault);
     co_return;
   }
   if (core_.quotas.on()) {
@@ -245,14 +254,20 @@ asio::awaitable<void> Connection::decide(const RequestHead& head, std::string_vi
   auto* const call =
       admission.key_first ? &*admission.key_first : std::get_if<appliance::Call>(&admission.verdict);
   if (call != nullptr) {
+    auto share = core_.answers.take(caller->label(), large_answer(call->request));
+    if (!share) {
+      answer(out, appliance::Outage::overloaded);
+      co_return;
+    }
+    out.share = std::move(*share);
     co_await call_service(*call);
     if (const auto* const outage = std::get_if<appliance::Outage>(&*reply_)) {
-      core_.metrics.outage(*outage);
-      answer(out, problem_of(*outage));
+      answer(out, *outage);
     } else {
       out.answer = std::move(std::get<appliance::Rendered>(*reply_));
       if (out.answer.status == 429) out.headers += kOfOneSubject;
     }
+    out.share.resize(out.answer.body.expose().size());
     reply_.reset();
   } else if (std::holds_alternative<Whoami>(admission.verdict)) {
     out.answer = render_whoami(*caller, peer_->expires_at, core_.quotas.quotas());
@@ -286,6 +301,11 @@ void Connection::answer(Outcome& out, const Problem& problem) const {
   out.answer = render(problem, request_id_);
   if (problem.retry_after_s) out.headers += "Retry-After: " + std::to_string(*problem.retry_after_s) + "\r\n";
   if (!problem.allow.empty()) out.headers += "Allow: " + problem.allow + "\r\n";
+}
+
+void Connection::answer(Outcome& out, appliance::Outage outage) const {
+  core_.metrics.outage(outage);
+  answer(out, problem_of(outage));
 }
 
 asio::awaitable<bool> Connection::write(Outcome& outcome, bool body_too) {

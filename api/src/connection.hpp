@@ -32,6 +32,7 @@ class Connection {
     const Route* route = nullptr;
     bool close = false;
     std::string headers = {};  // further header lines
+    AnswerBudget::Share share = {};
   };
 
   boost::asio::awaitable<bool> hear();  // the first record, which is a hello
@@ -50,6 +51,7 @@ class Connection {
 
   appliance::ChannelPtr channel() const;
   void answer(Outcome& out, const Problem& problem) const;
+  void answer(Outcome& out, appliance::Outage outage) const;
   void forget(std::size_t bytes);  // wipes what was read, keeps what is pipelined behind it
 
   Core& core_;

@@ -10,6 +10,7 @@
 
 #include <api/server.hpp>
 
+#include "answer_budget.hpp"
 #include "door_log.hpp"
 #include "handshake_threads.hpp"
 #include "metrics.hpp"
@@ -43,12 +44,17 @@ class InFlight {
 
 struct Core {
   Core(ServerOptions given, appliance::Service& to_call, const base::Clock& of)
-      : options(std::move(given)), service(to_call), clock(of), quotas(options.quotas) {}
+      : options(std::move(given)),
+        service(to_call),
+        clock(of),
+        quotas(options.quotas),
+        answers(options.limits.answer_bytes_per_channel, options.limits.answer_bytes) {}
 
   ServerOptions options;
   appliance::Service& service;
   const base::Clock& clock;
   QuotaTable quotas;
+  AnswerBudget answers;
   Metrics metrics;
   DoorLog door_log;
   Registry channels;  // connections of the HTTPS listener

@@ -71,6 +71,8 @@ Metrics::Metrics()
                           "Connections that said nothing and made room for a new one")
                      .Add({})),
       connections_(gauge(registry_, "sigillo_connections", "Open connections of channels")),
+      answer_bytes_(gauge(registry_, "sigillo_answer_bytes_held",
+                          "Of large answers that are made or not taken yet by their channels")),
       ready_(gauge(registry_, "sigillo_ready", "1 where /readyz answers 200")),
       pushes_(counters(registry_, "sigillo_checkpoint_pushes_total", "Checkpoints pushed, by how it ended")),
       push_failing_(gauge(registry_, "sigillo_checkpoint_push_failing", "1 where the last push failed")),
@@ -117,7 +119,8 @@ void Metrics::checkpoint_pushed(bool good) {
   push_failing_.Set(good ? 0 : 1);
 }
 
-std::string Metrics::scrape(std::size_t connections, const Beside& beside) {
+std::string Metrics::scrape(std::size_t connections, std::size_t answer_bytes, const Beside& beside) {
+  answer_bytes_.Set(static_cast<double>(answer_bytes));
   connections_.Set(static_cast<double>(connections));
   ready_.Set(beside.readiness.ready ? 1 : 0);
   auto families = registry_.Collect();

@@ -39,7 +39,7 @@ class Metrics {
     std::vector<appliance::Reading> readings;
     std::vector<std::pair<std::string, base::Instant>> certificates;  // which, and when it ends
   };
-  std::string scrape(std::size_t connections, const Beside& beside);
+  std::string scrape(std::size_t connections, std::size_t answer_bytes, const Beside& beside);
 
  private:
   static constexpr std::array<std::uint16_t, 15> kStatuses = {200, 201, 202, 400, 403, 404, 405, 409,
@@ -61,6 +61,7 @@ class Metrics {
   prometheus::Counter& refused_;
   prometheus::Counter& displaced_;
   prometheus::Gauge& connections_;
+  prometheus::Gauge& answer_bytes_;
   prometheus::Gauge& ready_;
   prometheus::Family<prometheus::Counter>& pushes_;
   prometheus::Gauge& push_failing_;

@@ -56,8 +56,9 @@ Response respond(Core& core, const http::request<http::empty_body>& request) {
     out.body() = readiness_json(readiness);
   } else if (path == "/metrics") {
     out.set(http::field::content_type, "text/plain; version=0.0.4; charset=utf-8");
-    out.body() = core.metrics.scrape(
-        core.channels.size(), {core.readiness(), core.service.readings(), certificate_ends(core.tls())});
+    out.body() =
+        core.metrics.scrape(core.channels.size(), core.answers.held(),
+                            {core.readiness(), core.service.readings(), certificate_ends(core.tls())});
   } else {
     refuse(Code::not_found);
   }

@@ -173,6 +173,65 @@ TEST_F(Limits_, ConnectionsAreLimitedByCertificateAndInTotal) {
   EXPECT_FALSE(connect(auditor)->connected());
 }
 
+TEST_F(Limits_, LargeAnswersThatAreNotTakenKeepTheirChannelWaitingAndNobodyElse) {
+  options_.limits.answer_bytes_per_channel = 3 << 19;
+  const auto enrolled = [this](const std::string& name) {
+    auto made = pki_.issue(name, "URI:urn:sigillo:channel:auditor:" + name);
+    service_.enrol(appliance::Role::auditor, name, made.key_digest());
+    return made;
+  };
+  const Identity slow = enrolled("slow"), other = enrolled("other");
+  // Four times what the kernel keeps of it for a reader that reads nothing.
+  const std::string entry = '"' + std::string(16 << 20, 'e') + '"';
+  service_.script = [&entry](const appliance::Call& call) {
+    if (!std::holds_alternative<appliance::ReadLedger>(call.request)) return appliance::Answer(verified());
+    const bool all = std::get<appliance::ReadLedger>(call.request).limit == 1000;
+    return appliance::Answer(appliance::LedgerPage{{all ? entry : "{}"}, 1});
+  };
+  serve();
+  const std::string page = get("/v1/ledger?limit=1000");
+  const auto reader = connect(slow), again = connect(slow);
+  ASSERT_TRUE(reader->send(page));
+  service_.wait_for_calls(1);
+  // The work is not begun, and nobody else is kept from it.
+  const auto refused = again->ask(page);
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->status, 503);
+  EXPECT_NE(refused->body.find("\"overloaded\""), std::string::npos);
+  EXPECT_EQ(refused->headers.at("retry-after"), "1");
+  EXPECT_EQ(service_.calls, 1U);
+  EXPECT_EQ(connect()->ask(post("/v1/verifications", kVerification))->status, 200);
+  EXPECT_EQ(connect(other)->ask(get("/v1/ledger?limit=1"))->status, 200);
+  EXPECT_EQ(again->ask(get("/v1/whoami"))->status, 200);
+  const auto seen = monitor("/metrics");
+  EXPECT_NE(seen.find("\nsigillo_answer_bytes_held "), std::string::npos);
+  EXPECT_EQ(seen.find("\nsigillo_answer_bytes_held 0\n"), std::string::npos);
+  // What it has taken is no burden any more.
+  const auto taken = reader->receive();
+  ASSERT_TRUE(taken);
+  EXPECT_GT(taken->body.size(), entry.size());
+  std::optional<Response> late;
+  for (int i = 0; i < 1000 && (!late || late->status == 503); ++i) late = again->ask(page);
+  EXPECT_EQ(late->status, 200);
+}
+
+TEST_F(Limits_, LargeAnswersThatAreBeingMadeCountByWhatTheyMayComeTo) {
+  options_.limits.answer_bytes_per_channel = 2 << 20;
+  const auto auditor = pki_.issue("a", "URI:urn:sigillo:channel:auditor:a");
+  service_.enrol(appliance::Role::auditor, "a", auditor.key_digest());
+  service_.script = [](const appliance::Call&) { return appliance::Answer(appliance::LedgerPage{}); };
+  serve();
+  service_.hold();
+  const auto one = connect(auditor), two = connect(auditor), three = connect(auditor);
+  ASSERT_TRUE(one->send(get("/v1/ledger?limit=1000")));
+  ASSERT_TRUE(two->send(get("/v1/ledger?limit=1000")));
+  service_.wait_for_calls(2);
+  EXPECT_EQ(three->ask(get("/v1/ledger?limit=1000"))->status, 503);
+  service_.release();
+  EXPECT_EQ(one->receive()->status, 200);
+  EXPECT_EQ(two->receive()->status, 200);
+}
+
 TEST_F(Limits_, AQuotaIsSaidAndKept) {
   options_.quotas = {.per_second = 1, .burst = 2};
   serve();

@@ -45,6 +45,9 @@ struct Limits {
   // kernel's queue waits.
   std::uint32_t handshakes = 256;
   std::uint32_t monitor_connections = 16;
+  // Of large answers (pages of the ledger, leases) that are made or not taken yet; past it 503 `overloaded`.
+  std::size_t answer_bytes_per_channel = std::size_t{16} << 20;
+  std::size_t answer_bytes = std::size_t{64} << 20;
 };
 
 struct Endpoint {
