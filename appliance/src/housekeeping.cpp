@@ -91,10 +91,8 @@ void Housekeeping::round() {
   if (due_.step(kDueTime)) ageing_.step();
   for (auto& gauge : gauges_) gauge.step();
   const auto& audit = engine_.context().config.audit;
-  if (!audit.checkpoint_folder.empty() && engine_.context().clock.now() >= next_checkpoint_) {
-    if (base::sync_wait(publish_checkpoint()))
-      next_checkpoint_ = engine_.context().clock.now() + audit.checkpoint_interval;
-  }
+  if (!audit.checkpoint_folder.empty() && checkpoints_.due() && base::sync_wait(publish_checkpoint()))
+    checkpoints_.rest(audit.checkpoint_interval);
 }
 
 // False: another copy has taken over. Every answer of `strict` mode finds that with its anchor; one that was

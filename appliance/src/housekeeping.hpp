@@ -18,6 +18,7 @@
 #include "key_uses.hpp"
 #include "outbox_gauge.hpp"
 #include "outbox_sweep.hpp"
+#include "pace.hpp"
 #include "runs.hpp"
 #include "timed_anchor.hpp"
 
@@ -52,7 +53,7 @@ class Housekeeping {
   std::uint64_t records_seen_ = 0;
   bool hsm_was_healthy_ = true;
   bool disk_nearly_full_ = false;
-  base::Instant next_checkpoint_{};
+  Pace checkpoints_;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;

@@ -36,9 +36,8 @@ void LedgerKeeper::round() {
   if (context_.store.trouble()) return;
   const auto marked = segments_.mark();
   if (!marked) base::log::error("ledger-mark-failed", marked.error());
-  const auto now = context_.clock.now();
-  if (now < next_prune_ && !(marked && *marked)) return;
-  if (!prune()) next_prune_ = now + kPruneEvery;
+  if (!prunes_.due() && !(marked && *marked)) return;
+  if (!prune()) prunes_.rest(kPruneEvery);
 }
 
 bool LedgerKeeper::prune() {

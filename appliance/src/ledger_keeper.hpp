@@ -8,6 +8,7 @@
 #include <mutex>
 #include <thread>
 
+#include "pace.hpp"
 #include "segments.hpp"
 
 namespace sigillo::appliance {
@@ -24,7 +25,7 @@ class LedgerKeeper {
 
   const Context& context_;
   Segments& segments_;
-  base::Instant next_prune_{};
+  Pace prunes_;
   bool failing_ = false;  // said once, until it works again
   std::mutex mutex_;
   std::condition_variable wake_;

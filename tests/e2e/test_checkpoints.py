@@ -4,8 +4,10 @@ import base64
 import datetime
 import http.server
 import ipaddress
+import pathlib
 import re
 import ssl
+import sys
 import threading
 import urllib.request
 
@@ -15,7 +17,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from harness.appliance import Appliance, eventually
+from harness.appliance import BIN, Appliance, eventually
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "fault"))
+from control import Control  # noqa: E402
 
 
 def certificate(folder, name):
@@ -189,6 +194,25 @@ def test_the_folder_stays_bounded_and_every_file_is_whole(tmp_path):
             assert seq_of(file.read_text()) == int(re.fullmatch(r"checkpoint-(\d+)\.txt", file.name)[1])
         newest = max(int(re.findall(r"\d+", name)[0]) for name in seen)
         assert max(seq_of(file.read_text()) for file in files) >= newest, "the oldest went, not the newest"
+    finally:
+        appliance.discard()
+
+
+def test_checkpoints_go_on_after_the_clock_was_a_month_ahead_and_was_put_back(tmp_path):
+    appliance, folder = appliance_with({}, tmp_path)
+    faults = Control(appliance.root / "faults", BIN.parent / "fault")
+    appliance.environment = faults.environment(disk=tmp_path)
+
+    def newest():
+        return max((int(re.findall(r"\d+", p.name)[0]) for p in folder.glob("checkpoint-*.txt")), default=0)
+
+    try:
+        appliance.start()
+        for offset_ms in (30 * 86_400_000, 0):
+            faults.block.clock_offset_ms = offset_ms
+            happen(appliance)
+            head = appliance.metric("sigillo_ledger_entries")
+            eventually(lambda: newest() >= head, what="a checkpoint of now")
     finally:
         appliance.discard()
 
