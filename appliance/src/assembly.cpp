@@ -280,6 +280,9 @@ Assembly::~Assembly() {
   parts_->ledger_keeper.reset();
   parts_->housekeeping.reset();
   if (parts_->engine && !parts_->detached) {
+    // Notices of what was decided, too: the mark of a stop is the last entry, or whoever reads the ledger
+    // finds something done by an appliance that was stopped.
+    parts_->engine->await_idle();
     const auto& context = parts_->engine->context();
     sealed_store::Changes changes{.events = {own_event(EventKind::stopped, context.now())}};
     parts_->runs->end(changes);

@@ -65,6 +65,10 @@ Engine::Engine(Context context) : context_(std::move(context)) {
 }
 
 Engine::~Engine() {
+  await_idle();
+}
+
+void Engine::await_idle() {
   std::unique_lock lock(mutex_);
   idle_.wait(lock, [this] { return in_flight_ == 0; });
 }

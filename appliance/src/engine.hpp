@@ -26,6 +26,8 @@ class Engine final : public Service {
   idempotency::InFlight& keys_in_flight() { return keys_in_flight_; }
   // The anchor found another copy: nothing more is answered.
   void set_fenced() { fenced_ = true; }
+  // Until nothing is in flight, work that no answer waits for included.
+  void await_idle();
 
  private:
   void background(base::Task<bool> task);
