@@ -29,7 +29,7 @@ struct DueSweep::Takes {
 
   static Taken answer(Engine& engine, Id id, Taking& to) {
     const auto& context = engine.context();
-    if (!to.keys.emplace_back(engine.keys_in_flight(), id).held()) co_return base::ok();
+    if (!to.keys.emplace_back(engine.keys_in_flight(), std::vector{id}).held()) co_return base::ok();
     SIGILLO_CO_TRY(auto kept, context.load<IdempotencyRecord>(Table::idempotency, id));
     if (kept && context.now() >= kept->at + idempotency::kKept) {
       to.changes.erases.push_back(record_key(Table::idempotency, id));

@@ -101,9 +101,8 @@ base::Task<Reply> Engine::execute(Call call) {
   Session session(context_, call);
   if (!call.idempotency) co_return co_await dispatch(session, call.request);
 
-  const Id id =
-      idempotency::record_id(context_.keys()->idempotency.front(), call.channel->label(), *call.idempotency);
-  const idempotency::KeyHeld key(keys_in_flight_, id);
+  auto ids = idempotency::record_ids(held->idempotency, call.channel->label(), *call.idempotency);
+  const idempotency::KeyHeld key(keys_in_flight_, std::move(ids));
   co_await context_.dispatcher.hop();  // reading the store is no work for the caller's thread
   // Where the key is held by another, that one may be the first, or tell again what is kept already.
   auto kept = co_await session.replay();

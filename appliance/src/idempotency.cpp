@@ -22,6 +22,13 @@ Id record_id(const base::Secret& key, const std::string& channel, const Idempote
   return id;
 }
 
+std::vector<Id> record_ids(const std::vector<base::Secret>& keys, const std::string& channel,
+                           const Idempotency& request) {
+  std::vector<Id> out;
+  for (const auto& key : keys) out.push_back(record_id(key, channel, request));
+  return out;
+}
+
 IdempotencyRecord keep(const base::Secret& key, const Id& id, const Idempotency& request,
                        const Rendered& answer, bool secret, base::Instant now) {
   return {fingerprint(key, id, request),

@@ -4,8 +4,10 @@
 // (2) read new PINs out of kept answers. Thread rule: Kept's functions are pure; InFlight from any thread.
 #pragma once
 
+#include <algorithm>
 #include <mutex>
 #include <set>
+#include <vector>
 
 #include <appliance/records.hpp>
 #include <appliance/service.hpp>
@@ -16,6 +18,9 @@ inline constexpr base::Duration kKept = base::hours(24);
 inline constexpr base::Duration kSecretKept = base::minutes(10);
 
 Id record_id(const base::Secret& key, const std::string& channel, const Idempotency& request);
+// Under each of the keys.
+std::vector<Id> record_ids(const std::vector<base::Secret>& keys, const std::string& channel,
+                           const Idempotency& request);
 IdempotencyRecord keep(const base::Secret& key, const Id& id, const Idempotency& request,
                        const Rendered& answer, bool secret, base::Instant now);
 // Nothing: the record is past its time, the key is free again.
@@ -26,13 +31,16 @@ std::optional<std::variant<Refusal, Rendered>> replay(const base::Secret& key, c
 // The keys whose first request is still running.
 class InFlight {
  public:
-  bool enter(const Id& id) {
+  // All of them, or none where one is held.
+  bool enter(const std::vector<Id>& ids) {
     const std::lock_guard lock(mutex_);
-    return ids_.insert(id).second;
+    if (std::ranges::any_of(ids, [this](const Id& id) { return ids_.contains(id); })) return false;
+    ids_.insert(ids.begin(), ids.end());
+    return true;
   }
-  void leave(const Id& id) {
+  void leave(const std::vector<Id>& ids) {
     const std::lock_guard lock(mutex_);
-    ids_.erase(id);
+    for (const auto& id : ids) ids_.erase(id);
   }
 
  private:
@@ -40,12 +48,14 @@ class InFlight {
   std::set<Id> ids_;
 };
 
-// The key of a request whose first run is going on; freed however the run ends.
+// The key of a request whose first run is going on; freed however the run ends. It is held by its ids under
+// every store key there is: a repeat that comes after a rotation of the store key has another newest id, but
+// one in common with a first that began before it.
 class KeyHeld {
  public:
-  KeyHeld(InFlight& keys, const Id& id) : keys_(keys), id_(id), held_(keys.enter(id)) {}
+  KeyHeld(InFlight& keys, std::vector<Id> ids) : keys_(keys), ids_(std::move(ids)), held_(keys.enter(ids_)) {}
   ~KeyHeld() {
-    if (held_) keys_.leave(id_);
+    if (held_) keys_.leave(ids_);
   }
   KeyHeld(const KeyHeld&) = delete;
   KeyHeld& operator=(const KeyHeld&) = delete;
@@ -53,7 +63,7 @@ class KeyHeld {
 
  private:
   InFlight& keys_;
-  Id id_;
+  std::vector<Id> ids_;
   bool held_;
 };
 

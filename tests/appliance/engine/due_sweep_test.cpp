@@ -90,12 +90,12 @@ TEST_P(Due, AnswersGoManyAtOnceUntilNoneIsDue) {
   EXPECT_EQ(kept(1)->sealed.size(), 8U);
 
   world.clock.advance(idempotency::kKept);
-  const idempotency::KeyHeld running(world.engine().keys_in_flight(), id(3));
+  const idempotency::KeyHeld running(world.engine().keys_in_flight(), {id(3)});
   before = world.store().head().seq;
   EXPECT_TRUE(sweep->step(kOneRound));
   EXPECT_LE(world.store().head().seq, before + 9);
   EXPECT_EQ(left(Queue::idempotency), 1U) << "whose request runs again";
-  EXPECT_TRUE(world.engine().keys_in_flight().enter(id(4))) << "let go with the commit";
+  EXPECT_TRUE(world.engine().keys_in_flight().enter({id(4)})) << "let go with the commit";
 }
 
 TEST_P(Due, ARoundWhoseTimeIsUpGoesOnInTheNext) {

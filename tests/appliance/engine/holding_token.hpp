@@ -20,6 +20,11 @@ class HoldingToken final : public hsm::Token {
     const std::lock_guard lock(mutex_);
     holds_at_ = calls_ + n;
   }
+  // Until that call is there.
+  void await_held() {
+    std::unique_lock lock(mutex_);
+    arrived_.wait(lock, [&] { return calls_ >= holds_at_; });
+  }
   void release() {
     const std::lock_guard lock(mutex_);
     holds_at_ = 0;
@@ -74,12 +79,13 @@ class HoldingToken final : public hsm::Token {
   void pass() {
     std::unique_lock lock(mutex_);
     const auto mine = ++calls_;
+    arrived_.notify_all();
     released_.wait(lock, [&] { return holds_at_ != mine; });
   }
 
   hsm::Token& behind_;
   std::mutex mutex_;
-  std::condition_variable released_;
+  std::condition_variable arrived_, released_;
   std::uint64_t calls_ = 0, holds_at_ = 0;
   std::atomic<bool> lies_ = false;
 };

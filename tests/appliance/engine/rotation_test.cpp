@@ -1,6 +1,9 @@
 // Keys that rotate beside a serving appliance: nothing that was right turns wrong, and what is retired is not
 // needed any more.
 #include "rotation.hpp"
+
+#include <thread>
+
 #include "resealer.hpp"
 #include "world.hpp"
 
@@ -107,6 +110,27 @@ TEST_P(Rotation, AResealThatWasCutOffGoesOn) {
   reseal();
   EXPECT_EQ(counts().records[1], 0U);
   EXPECT_NE(world.verify(active, active.pin).as<Verified>(), nullptr);
+}
+
+TEST_P(Rotation, ARepeatOfARequestThatTheStoreKeysRotationFoundRunningIsNotDone) {
+  const auto citizen = world.active(1);
+  const auto block = [&] {
+    return world.call(Role::branch, Block{citizen.subject, "op-1", "lost"}, "key-1");
+  };
+  world.held.hold(1);
+  Outcome first;
+  std::thread running([&] { first = block(); });
+  world.held.await_held();
+  rotate("store");
+  const auto during = block();
+  world.held.release();
+  running.join();
+  EXPECT_TRUE(during.is(Refusal::idempotency_key_in_use)) << describe(during);
+  EXPECT_NE(first.as<BlockedNow>(), nullptr) << describe(first);
+  const auto after = block();
+  EXPECT_FALSE(after.answer) << "nothing was decided";
+  EXPECT_EQ(after.text, first.text);
+  EXPECT_EQ(world.count_events(EventKind::blocked), 1U);
 }
 
 TEST_P(Rotation, InProductionTheServerMakesNoKey) {
