@@ -78,6 +78,8 @@ const CodeWords& words(Code code) {
     SIGILLO_CODE(overloaded, 503, "overloaded", "Too much at once", "Nothing was done. Come again.")
     SIGILLO_CODE(hsm_unavailable, 503, "hsm-unavailable", "The HSM is away",
                  "Nothing was charged. Come again with the same Idempotency-Key.")
+    SIGILLO_CODE(not_anchored, 503, "hsm-unavailable", "The HSM is away",
+                 "It may have been done. Come again with the same Idempotency-Key.")
     SIGILLO_CODE(store_unavailable, 503, "store-unavailable", "The store is away",
                  "It may have been done. Come again with the same Idempotency-Key.")
     SIGILLO_CODE(audit_unavailable, 503, "audit-unavailable", "The ledger cannot be written",
@@ -141,6 +143,8 @@ Code code_of(appliance::Outage outage) {
       return Code::overloaded;
     case appliance::Outage::hsm_unavailable:
       return Code::hsm_unavailable;
+    case appliance::Outage::not_anchored:
+      return Code::not_anchored;
     case appliance::Outage::store_unavailable:
       return Code::store_unavailable;
     case appliance::Outage::audit_unavailable:

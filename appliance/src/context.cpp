@@ -49,8 +49,8 @@ bool of_one_part(const base::Error& error) {
 Outage outage_of(const base::Error& error) {
   if (error.is(hsm::Errc::credential)) return Outage::sealed;
   if (error.is(hsm::QueueErrc::overdue) || error.is(hsm::QueueErrc::full)) return Outage::overloaded;
-  if (error.number() / 100 == 2 || error.is(sealed_store::Errc::not_witnessed))
-    return Outage::hsm_unavailable;
+  if (error.number() / 100 == 2) return Outage::hsm_unavailable;
+  if (error.is(sealed_store::Errc::not_witnessed)) return Outage::not_anchored;
   // What could not be written is a ledger entry first of all: no entry, no answer.
   if (error.is(sealed_store::Errc::unavailable)) return Outage::audit_unavailable;
   return Outage::store_unavailable;

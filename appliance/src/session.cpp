@@ -72,7 +72,10 @@ base::Task<std::variant<Reply, ChargedAttempt>> Session::charge(Gate gate) {
     context_.figures->step(Step::charge).observe(std::chrono::steady_clock::now() - begun);
     if (charged) co_return std::move(*charged);
     const bool again = charged.error().is(sealed_store::Errc::conflict) && conflicts < kConflictsMax;
-    if (!again) co_return Reply(outage_of(charged.error()));
+    if (again) continue;
+    // What was not anchored is given back: nothing was done.
+    if (charged.error().is(sealed_store::Errc::not_witnessed)) co_return Reply(Outage::hsm_unavailable);
+    co_return Reply(outage_of(charged.error()));
   }
 }
 

@@ -177,6 +177,21 @@ def test_while_the_anchor_fails_and_macs_work_nothing_is_written_for_those_who_a
     desk.is_back_and_nobody_was_charged()
 
 
+def test_what_was_written_and_not_anchored_is_not_said_to_be_nothing(faulty, desk):
+    appliance, faults = faulty
+    citizen = appliance.active(desk.people.citizen())
+    body = {"subject": citizen.subject, "operator": "op-117", "reason": "lost"}
+    faults.arm("C_SetAttributeValue", FAIL, DEVICE_MEMORY, times=0)
+    told = appliance.contact_centre.post("/v1/blocks", body, key="block-1", status=503)
+    assert told.code == "hsm-unavailable" and told["detail"].startswith("It may have been done."), told
+    told = desk.wrong()
+    assert told.code == "hsm-unavailable" and told["detail"].startswith("Nothing was charged."), told
+    faults.clear()
+    desk.is_back_and_nobody_was_charged()
+    assert appliance.contact_centre.post("/v1/blocks", body, key="block-1", status=200)["state"] == "blocked"
+    assert desk.events("blocked") == 1
+
+
 def test_where_macs_fail_and_random_works_it_is_not_ready_until_macs_work(faulty, desk):
     appliance, faults = faulty
     faults.arm("C_Sign", FAIL, DEVICE_ERROR, times=0)

@@ -48,6 +48,7 @@ enum class Code : std::uint8_t {
   contact_exists,
   overloaded,
   hsm_unavailable,
+  not_anchored,  // as hsm_unavailable, to the client: one code, another detail
   store_unavailable,
   audit_unavailable,
   sealed

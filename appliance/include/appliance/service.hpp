@@ -59,6 +59,7 @@ struct Call {
 enum class Outage : std::uint8_t {
   overloaded,
   hsm_unavailable,
+  not_anchored,  // written, but not in the HSM yet: it may have been done
   store_unavailable,
   audit_unavailable,
   sealed

@@ -131,8 +131,8 @@ TEST(KeysWithoutTheWitness, AnAnswerIsNotToldAgainBeforeItIsAnchored) {
     return world.call(Role::contact_centre, Block{citizen.subject, "op-1", "lost"}, "key-1");
   };
   world.memory().fail_next(2, sealed_store::Errc::not_witnessed);
-  EXPECT_EQ(block().outage, Outage::hsm_unavailable) << "durable, and not anchored";
-  EXPECT_EQ(block().outage, Outage::hsm_unavailable) << "kept, and still not anchored";
+  EXPECT_EQ(block().outage, Outage::not_anchored) << "durable, and not anchored";
+  EXPECT_EQ(block().outage, Outage::not_anchored) << "kept, and still not anchored";
   EXPECT_EQ(block().status, 200);
   EXPECT_EQ(world.count_events(EventKind::blocked), 1U);
 }
