@@ -6,7 +6,7 @@
 
 namespace sigillo::appliance {
 
-std::optional<double> disk_used(const std::string& file) {
+std::optional<DiskSpace> disk_space(const std::string& file) {
   struct statvfs info {};
   const auto folder = std::filesystem::path(file).parent_path();
   if (::statvfs(folder.empty() ? "." : folder.c_str(), &info) != 0) return std::nullopt;
@@ -14,7 +14,7 @@ std::optional<double> disk_used(const std::string& file) {
   const auto used = static_cast<double>(info.f_blocks - info.f_bfree);
   const auto free = static_cast<double>(info.f_bavail);
   if (used + free <= 0) return std::nullopt;
-  return used / (used + free);
+  return DiskSpace{used / (used + free), std::uint64_t{info.f_bavail} * info.f_frsize};
 }
 
 }  // namespace sigillo::appliance

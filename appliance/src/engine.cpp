@@ -128,6 +128,7 @@ Readiness Engine::readiness() const {
   const auto trouble = context_.store.trouble();
   if (!context_.dispatcher.healthy() || is_of_anchor(trouble)) out.reasons.emplace_back("hsm-unavailable");
   if (trouble && !is_of_anchor(trouble)) out.reasons.emplace_back("store-unavailable");
+  if (disk_full_) out.reasons.emplace_back("disk-full");
   if (fenced_) out.reasons.emplace_back("fenced");
   if (context_.keys()->sealer->uses() >= kUsesStop) out.reasons.emplace_back(kRecordKeyUsedUp);
   if (context_.clock.now() + kClockTolerance < context_.store.head().time)
@@ -156,9 +157,9 @@ std::vector<Reading> Engine::readings() const {
                    times[i].sum_seconds(),
                    {counts.begin(), counts.end()}});
   }
-  if (const auto used = disk_used(context_.config.store.path))
+  if (const auto space = disk_space(context_.config.store.path))
     out.push_back(
-        {"sigillo_store_disk_used_ratio", "Of the store's file system, 0 to 1", gauge, "", "", *used});
+        {"sigillo_store_disk_used_ratio", "Of the store's file system, 0 to 1", gauge, "", "", space->used});
   const auto load = context_.dispatcher.load();
   const auto gauged = [&out](const char* name, const char* help, std::size_t value) {
     out.push_back({name, help, gauge, "", "", static_cast<double>(value)});

@@ -26,6 +26,8 @@ class Engine final : public Service {
   idempotency::InFlight& keys_in_flight() { return keys_in_flight_; }
   // The anchor found another copy: nothing more is answered.
   void set_fenced() { fenced_ = true; }
+  // The store's file system has no room: the next who asks would find it out.
+  void set_disk_full(bool full) { disk_full_ = full; }
   // Until nothing is in flight, work that no answer waits for included.
   void await_idle();
 
@@ -37,6 +39,7 @@ class Engine final : public Service {
   Context context_;
   idempotency::InFlight keys_in_flight_;
   std::atomic<bool> fenced_ = false;
+  std::atomic<bool> disk_full_ = false;
   mutable std::mutex mutex_;
   std::condition_variable idle_;
   std::size_t in_flight_ = 0;

@@ -121,15 +121,22 @@ void Housekeeping::watch_hsm() {
   base::sync_wait(commit(engine_.context(), std::move(changes)));
 }
 
-// A warning and no refusal: what is left is for settling what was charged, and for an operator to act.
+// Warnings and no refusal: what is left is for settling what was charged, and for an operator to act. But a
+// disk that is full makes it not ready before somebody has to ask, and be told 503, for that to be seen.
 void Housekeeping::watch_disk() {
   const auto& path = engine_.context().config.store.path;
-  const auto used = disk_used(path);
-  if (!used) return;
-  if (!disk_nearly_full_ && *used >= kDiskNearlyFull) {
+  const auto space = disk_space(path);
+  if (!space) return;
+  const bool full = space->free < (disk_full_ ? 2 * kDiskFull : kDiskFull);
+  if (full != std::exchange(disk_full_, full)) {
+    base::log::warn(full ? "disk-full" : "disk-has-room", {{"path", path}, {"free_bytes", space->free}});
+    engine_.set_disk_full(full);
+  }
+  if (!disk_nearly_full_ && space->used >= kDiskNearlyFull) {
     disk_nearly_full_ = true;
-    base::log::warn("disk-nearly-full", {{"path", path}, {"used_percent", static_cast<int>(*used * 100)}});
-  } else if (*used < kDiskNearlyFull - kDiskCalm) {
+    base::log::warn("disk-nearly-full",
+                    {{"path", path}, {"used_percent", static_cast<int>(space->used * 100)}});
+  } else if (space->used < kDiskNearlyFull - kDiskCalm) {
     disk_nearly_full_ = false;
   }
 }

@@ -52,7 +52,7 @@ class Housekeeping {
   std::array<OutboxGauge, 4> gauges_;
   std::uint64_t records_seen_ = 0;
   bool hsm_was_healthy_ = true;
-  bool disk_nearly_full_ = false;
+  bool disk_nearly_full_ = false, disk_full_ = false;
   Pace checkpoints_;
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -4,11 +4,13 @@ import base64
 import datetime
 import http.server
 import ipaddress
+import json
 import pathlib
 import re
 import ssl
 import sys
 import threading
+import urllib.error
 import urllib.request
 
 import pytest
@@ -20,7 +22,7 @@ from cryptography.x509.oid import NameOID
 from harness.appliance import BIN, Appliance, eventually
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "fault"))
-from control import Control  # noqa: E402
+from control import FAIL, Control  # noqa: E402
 
 
 def certificate(folder, name):
@@ -213,6 +215,31 @@ def test_checkpoints_go_on_after_the_clock_was_a_month_ahead_and_was_put_back(tm
             happen(appliance)
             head = appliance.metric("sigillo_ledger_entries")
             eventually(lambda: newest() >= head, what="a checkpoint of now")
+    finally:
+        appliance.discard()
+
+
+def reasons(appliance):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{appliance.monitor}/readyz", timeout=10) as answer:
+            return json.loads(answer.read())["reasons"]
+    except urllib.error.HTTPError as refusal:
+        return json.loads(refusal.read())["reasons"]
+
+
+def test_a_disk_that_is_full_is_told_before_anybody_calls(tmp_path):
+    appliance, _ = appliance_with({}, tmp_path)
+    faults = Control(appliance.root / "faults", BIN.parent / "fault")
+    appliance.environment = faults.environment(disk=appliance.directory / "store")
+    try:
+        appliance.start()
+        assert reasons(appliance) == []
+        faults.arm("disk.space", FAIL, times=0)
+        eventually(lambda: reasons(appliance) == ["disk-full"], what="that it is not ready")
+        assert appliance.metric('sigillo_not_ready{reason="disk-full"}') == 1
+        assert "disk-full" in appliance.log_text()
+        faults.clear()
+        eventually(lambda: reasons(appliance) == [], what="that it is ready")
     finally:
         appliance.discard()
 

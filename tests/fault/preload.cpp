@@ -1,9 +1,11 @@
 // Preloaded into a whole server: the disk and the clock beneath it, failing as the control file says. Of the
 // files under SIGILLO_FAULT_FOLDER (the store's) every open, read, write, sync, truncate and unlink is a
-// point "disk.<call>"; `code` is the errno. Every clock that tells the date is moved by clock_offset_ms. All
-// else is passed on. It stands below the real SQLCipher, which calls the C library for its files.
+// point "disk.<call>"; `code` is the errno. What is struck at "disk.space" is told of no room. Every clock
+// that tells the date is moved by clock_offset_ms. All else is passed on. It stands below the real SQLCipher,
+// which calls the C library for its files.
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/types.h>
@@ -53,6 +55,7 @@ SIGILLO_POINT(write)
 SIGILLO_POINT(sync)
 SIGILLO_POINT(truncate)
 SIGILLO_POINT(unlink)
+SIGILLO_POINT(space)
 
 template <class R>
 R failed(std::uint64_t code) {
@@ -164,6 +167,16 @@ int unlink(const char* path) {
   const auto call = [&] { return static_cast<int>(::syscall(SYS_unlink, path)); };
   return watched(path) ? through<int>(point_unlink(), call) : call();
 }
+
+// Struck it is no failure: the file system says that it is full.
+int statvfs(const char* path, struct statvfs* out) {
+  using Real = int (*)(const char*, struct statvfs*);
+  static const Real real = reinterpret_cast<Real>(::dlsym(RTLD_NEXT, "statvfs"));
+  const int result = real(path, out);
+  if (result == 0 && watched(path) && point_space().strike().action == Action::fail) out->f_bavail = 0;
+  return result;
+}
+int statvfs64(const char* path, struct statvfs64* out) __attribute__((alias("statvfs")));
 
 int clock_gettime(clockid_t clock, timespec* out) {
   using Real = int (*)(clockid_t, timespec*);
