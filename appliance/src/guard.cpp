@@ -53,7 +53,10 @@ View look(const sealed_store::GuardValue& value, const Limits& limits, base::Ins
   View view{.remaining = limits.limit - total};
   if (total >= limits.delay_from) {
     const std::uint32_t doublings = std::min(total - limits.delay_from, 40U);
-    const base::Duration delay{std::min(limits.delay_first.ms << doublings, limits.delay_max.ms)};
+    // Asked before it is doubled: a first delay of days, doubled forty times, is no number any more.
+    const bool longest = limits.delay_first.ms > limits.delay_max.ms >> doublings;
+    const base::Duration delay =
+        longest ? limits.delay_max : base::Duration{limits.delay_first.ms << doublings};
     if (now < current.last + delay) view.delayed_until = current.last + delay;
   }
   return view;

@@ -37,6 +37,20 @@ TEST_F(Guesses, FromTheThirdOnADelayDoublesAndTheTenthLocks) {
   EXPECT_TRUE(world.status(citizen).locked);
 }
 
+TEST(GuessLimits, ADelayIsNeverMoreThanTheLongestHoweverLongTheFirst) {
+  const base::Instant last{1'780'000'000'000};
+  for (const auto first : {base::seconds(1), base::days(7), base::days(36'500)}) {
+    for (std::uint16_t failures = 3; failures < 60; ++failures) {
+      const guard::Limits limits{
+          .limit = 100, .delay_from = 3, .delay_first = first, .delay_max = base::days(36'500)};
+      const auto view = guard::look({.failures = failures, .last = last}, limits, last);
+      ASSERT_TRUE(view.delayed_until) << failures;
+      EXPECT_GE(*view.delayed_until, last + first) << failures;
+      EXPECT_LE(*view.delayed_until, last + limits.delay_max) << failures;
+    }
+  }
+}
+
 TEST_F(Guesses, ADelayThatEndsBetweenLookAndAnswerIsToldAsOneSecondAndNeverNone) {
   int seen = 0;
   for (unsigned n = 1; n <= 8; ++n) {       // wherever in the call the clock goes on
