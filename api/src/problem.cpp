@@ -52,7 +52,7 @@ const CodeWords& words(Code code) {
     SIGILLO_CODE(invalid_health_card, 422, "invalid-health-card", "The health card is not valid",
                  "It has a number of 20 digits and an expiry date, and belongs to a natural person.")
     SIGILLO_CODE(invalid_evidence, 422, "invalid-evidence", "The evidence is not valid",
-                 "It names a document that has not expired, and SHA-256 digests in lower-case hex.")
+                 "It names a document that has not expired, and SHA-256 digests in hex.")
     SIGILLO_CODE(two_contacts_required, 422, "two-contacts-required", "At least two contacts are needed",
                  "Give two or three of mobile, email and pec.")
     SIGILLO_CODE(delivery_not_possible, 422, "delivery-not-possible", "The PIN cannot be delivered",

@@ -143,8 +143,7 @@ Parsed parse_authorize(Input& in) {
   auto reference = action.text("reference", required, 128);
   const auto sha256 = action.raw_text("sha256", required);
   auto digest = sha256 ? appliance::parse_sha256(*sha256) : std::nullopt;
-  if (sha256 && !digest)
-    in.body.faults().add_structure(action.at("sha256"), "This has to be 64 lower-case hex digits.");
+  if (sha256 && !digest) in.body.faults().add_structure(action.at("sha256"), "This has to be 64 hex digits.");
   action.close();
   if (!in.good()) return {};
   return appliance::Authorize{

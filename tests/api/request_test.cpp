@@ -133,6 +133,12 @@ TEST(Requests, AnAuthorization) {
                "\"}"));
   ASSERT_NE(request_of<appliance::Authorize>(got), nullptr);
   EXPECT_EQ(request_of<appliance::Authorize>(got)->action.reference, "r 1");
+  const auto upper =
+      ask(portal, "POST", "/v1/authorizations",
+          body(R"("pin":"ABCD2345","action":{"type":"claim.submit","reference":"r 1","sha256":")" +
+               std::string(64, 'A') + "\"}"));
+  ASSERT_NE(request_of<appliance::Authorize>(upper), nullptr);
+  EXPECT_EQ(request_of<appliance::Authorize>(upper)->action.sha256, std::string(64, 'a'));
   const auto read = ask(portal, "GET", "/v1/authorizations/a_1", "", "");
   ASSERT_NE(request_of<appliance::GetAuthorization>(read), nullptr);
   EXPECT_EQ(request_of<appliance::GetAuthorization>(read)->authorization_id, "a_1");

@@ -58,7 +58,7 @@ struct Document {
   std::string type;    // "identity-card", "passport", "driving-licence"
   std::string number;  // 1 to 32 of [A-Za-z0-9 -]
   Date expires;
-  std::optional<std::string> sha256;  // 64 lower-case hex digits
+  std::optional<std::string> sha256;  // 64 hex digits, kept in lower case
 };
 
 struct Evidence {
