@@ -94,7 +94,7 @@ class Maker {
     SIGILLO_TRY(const auto config, write_configuration());
     SIGILLO_TRY(const auto token, appliance::open_token(config.hsm));
     doing_ = "making the keys in the token";
-    SIGILLO_CHECK(appliance::create_keys(*token));
+    SIGILLO_CHECK(appliance::create_keys(*token, clock_.now()));
     SIGILLO_TRY(const auto channels, make_certificates(*token));
     SIGILLO_TRY(const auto officers, make_officers());
     doing_ = "making the store " + config.store.path;
