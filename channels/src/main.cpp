@@ -2,6 +2,7 @@
 // spool), 2 remote (the appliance is away or refuses; only with --once and --drain, for otherwise that is
 // waited out).
 #include <cstdio>
+#include <system_error>
 
 #include <CLI/CLI.hpp>
 
@@ -98,6 +99,10 @@ int complain(const std::string& what, int code) {
 }
 
 std::string sentence(const base::Error& error) {
+  const bool of_the_system = error.is(channels::Errc::file) || error.is(channels::Errc::sink);
+  if (of_the_system && error.raw() != 0)
+    return std::string(error.detail()) + ": " +
+           std::generic_category().message(static_cast<int>(error.raw()));
   return error.detail() + (error.raw() == 0 ? ""s : " (" + std::to_string(error.raw()) + ')');
 }
 

@@ -207,6 +207,11 @@ class CourierTest(unittest.TestCase):
         self.assertIn("chmod 600", output)
         self.assertEqual(self.server.requests, [])
 
+    def test_what_the_system_refuses_is_said_in_its_words(self):
+        code, output = self.run_courier("--once", key="missing.key")
+        self.assertEqual(code, 1)
+        self.assertIn("No such file or directory", output)
+
     def test_sigterm_ends_a_wait_and_a_lease_that_hangs(self):
         process = self.start()  # waits an hour after an empty lease
         self.server.wait_for(lambda requests: len(requests) == 1)
