@@ -14,8 +14,17 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr std::string_view kEntry = "{\"seq\":";
 constexpr std::string_view kOpening = "{\"base\"";
 constexpr std::string_view kClosing = "{\"checkpoint\"";
+
+// As a line of an export begins, or as much of it as is there.
+bool is_like_ours(std::string_view line) {
+  const auto alike = [line](std::string_view beginning) {
+    return !line.empty() && line.substr(0, beginning.size()) == beginning.substr(0, line.size());
+  };
+  return alike(kEntry) || alike(kOpening) || alike(kClosing);
+}
 
 std::uint64_t print_of(const base::Digest& hash) {
   return base::read_be<std::uint64_t>(hash);
@@ -133,7 +142,7 @@ ExportReport ExportCheck::take(std::istream& in, bool last) {
     if (auto wrong = opens ? open(file, line) : entry(file, line)) return *wrong;
     file.first_line = false;
   }
-  if (in.bad()) return end(ExportVerdict::unreadable, last_, "The file can not be read to its end.");
+  if (in.bad()) return end(ExportVerdict::unreadable, last_, "It can not be read to its end");
   return end(ExportVerdict::cut_tail, last_, "There is no checkpoint at the end.");
 }
 
@@ -181,8 +190,24 @@ std::optional<ExportReport> ExportCheck::open(File& file, const std::string& lin
   return std::nullopt;
 }
 
+namespace {
+
+bool any_like_ours(std::istream& in) {
+  std::string line;
+  while (std::getline(in, line)) {
+    if (is_like_ours(line)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 std::optional<ExportReport> ExportCheck::entry(File& file, const std::string& line) {
   const auto entry = parse_entry(line);
+  // One line that is altered leaves others. Of a letter, or a configuration that was named by mistake, nobody
+  // is to hear that the ledger was altered.
+  if (!entry && file.first_line && !is_like_ours(line) && !any_like_ours(file.in))
+    return end(ExportVerdict::unreadable, last_, "It is not an export or a segment of a ledger");
   if (!entry) return broken(file, last_ + 1, "A line is not a ledger entry.");
   // One that begins further on begins with a base, which is looked at where it stands.
   if (file.may_begin_anew && file.first_line && report_.entries > 0 && entry->seq == 1)

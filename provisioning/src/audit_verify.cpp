@@ -164,6 +164,8 @@ void audit_verify(const VerifyRequest& request, Context& context) {
     const auto trouble = (*buffer)->trouble();
     buffer->reset();  // clears its progress bar before there are words
     if (trouble) return context.failed(Exit::local, file + ": " + sentence(*trouble) + '.', kNext);
+    if (report.verdict == ExportVerdict::unreadable)
+      return context.failed(Exit::local, file + ": " + report.detail + '.', kNext);
     if (report.verdict != ExportVerdict::intact) break;
   }
   if (acts && report.verdict == ExportVerdict::intact) compare(*acts, check.acts(), report);

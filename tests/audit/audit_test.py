@@ -330,6 +330,12 @@ class Ledger(unittest.TestCase):
         for code in ("10", "11", "12", "13"):
             self.assertIn(code, run("audit", "verify", "--help").stdout.decode())
 
+    def test_what_is_no_export_is_not_called_an_altered_one(self):
+        for text in ("Dear auditor,\nplease find attached\n", '{"store": "sigillo"}\n', "no newline", "\x00\x01\n" * 9):
+            with self.subTest(text=text):
+                done = run("audit", "verify", self.spoilt(text), expected=LOCAL)
+                self.assertIn(b"not an export", done.stdout + done.stderr)
+
     def test_a_file_that_is_there_is_kept(self):
         for path in (self.spoilt("mine"), self.root, "/dev/null"):
             refused = run("audit", "export", "--config", self.server.config, path, expected=LOCAL)
