@@ -7,6 +7,27 @@ constexpr std::string_view kDomain = "sigillo/pin/v1";
 constexpr std::uint32_t kNoGeneration = 0;   // tokens and cards do not belong to one
 constexpr std::uint16_t kActiveVersion = 0;  // of the dummy, which outlives a rotation; no key has version 0
 
+// What the HSM made of what was shown, for one comparison: it is wiped, compared or not.
+class Macs {
+ public:
+  Macs() { macs_.reserve(kHalves); }
+  ~Macs() {
+    for (auto& mac : macs_) base::wipe(mac);
+  }
+  Macs(const Macs&) = delete;
+  Macs& operator=(const Macs&) = delete;
+  void add(base::Digest& mac) {
+    macs_.push_back(mac);
+    base::wipe(mac);
+  }
+  const base::Digest& operator[](std::size_t i) const { return macs_[i]; }
+  std::size_t size() const { return macs_.size(); }
+
+ private:
+  static constexpr std::size_t kHalves = 2;  // and no more, or a copy would stay where they were
+  std::vector<base::Digest> macs_;
+};
+
 }  // namespace
 
 Verifier::Verifier(hsm::Dispatcher& dispatcher, const KeyRing& ring, std::uint32_t iterations)
@@ -80,12 +101,12 @@ base::Task<Evaluation> Verifier::pin(sealed_store::ChargedAttempt attempt, Subje
   }
   // Both MACs first, then both comparisons: no word, and no time, says which half was wrong; and a failure
   // between the two has compared nothing.
-  std::vector<base::Digest> macs;
+  Macs macs;
   for (const auto& comparison : comparisons) {
     auto mac =
         co_await this->mac(comparison.role, subject, record.generation, *comparison.stored, comparison.shown);
     if (!mac) co_return NotEvaluated{std::move(attempt), mac.error()};
-    macs.push_back(*mac);
+    macs.add(*mac);
   }
   for (std::size_t i = 0; i < macs.size(); ++i) {
     const bool equal =
