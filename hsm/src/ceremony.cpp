@@ -130,7 +130,13 @@ base::Result<KeyRef> Pkcs11Token::unwrap_key(const WrappedKey& key, const base::
   auto ref = find_key(key.id);
   auto value = ref ? check_value(*this, *ref, key.type) : base::Result<base::Bytes>(ref.error());
   if (value && *value == key.check_value) return ref;
-  (void)destroy_key(key.id);
+  const auto gone = destroy_key(key.id);
+  if (!gone && !gone.error().is(Errc::no_such_key))
+    return base::Error(
+        Errc::bad_attributes,
+        "what was unwrapped is not the key of the backup, and is still in the token: it could not "
+        "be destroyed",
+        gone.error().raw());
   if (!value) return value.error();
   return base::Error(Errc::bad_attributes, "what was unwrapped has another check value");
 }

@@ -336,6 +336,26 @@ TEST_F(Recovery, WhereTheModuleIsNotLoadedAnewNoListIsTakenForAComplete) {
   EXPECT_TRUE(token_->destroy_data(*made));
 }
 
+TEST_F(Recovery, AWrongKeyThatCouldNotBeDestroyedAgainIsToldAsThere) {
+  const KeyId one{key_id_.label + "-one"}, two{key_id_.label + "-two"};
+  const base::Secret wrapping(kWrappingKeyBytes);
+  for (const auto& id : {one, two}) ASSERT_TRUE(token_->generate_open_key(id, KeyType::hmac_sha256));
+  auto wrapped = token_->wrap_open_key(one, wrapping);
+  const auto other = token_->wrap_open_key(two, wrapping);
+  ASSERT_TRUE(wrapped && other);
+  wrapped->wrapped = other->wrapped;
+  // The first is the wrapping key.
+  auto& rule = control().arm("C_DestroyObject", Action::fail, CKR_FUNCTION_FAILED, 2, 0);
+  const auto refused = token_->unwrap_key(*wrapped, wrapping);
+  control().disarm(rule);
+  expect_errc(refused, Errc::bad_attributes);
+  EXPECT_NE(std::string(refused.error().detail()).find("still in the token"), std::string::npos)
+      << refused.error().detail();
+  EXPECT_TRUE(token_->find_key(one));
+  EXPECT_TRUE(token_->destroy_key(one));
+  for (const auto& id : {one, two}) EXPECT_TRUE(token_->destroy_open_key(id));
+}
+
 TEST_F(Recovery, AKeyThatCannotBeLookedForIsNotToldAsThere) {
   const KeyId id{key_id_.label + "-open"};
   control().arm("C_FindObjectsInit", Action::fail, CKR_FUNCTION_FAILED);
