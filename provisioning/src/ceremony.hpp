@@ -13,6 +13,7 @@
 #include "ceremony_machine.hpp"
 #include "ceremony_plan.hpp"
 #include "dialogue.hpp"
+#include "share_desk.hpp"
 
 namespace sigillo::provisioning {
 
@@ -65,11 +66,9 @@ class Ceremony {
   Done give_backup_shares();
   base::Result<void> ask_so_pin(bool anew);
   Done give_shares(const base::SplitPin& split);
-  base::Result<void> give_share(const base::Share& share, const Attendant& custodian);
-  base::Result<bool> types_back(const base::Share& share, unsigned row);
+  ShareDesk desk(base::ShareKind kind);
   // Any `threshold` of the custodians, in any order.
   base::Result<base::Secret> gather(base::ShareKind kind);
-  base::Result<std::optional<base::Share>> read_share(unsigned number);
   base::Result<void> need_token();
   base::Result<void> need_backup_key();
   // ceremony_making.cpp
