@@ -35,6 +35,7 @@ constexpr void (*kCommands[])(CLI::App&, provisioning::Context&) = {
     provisioning::add_key_commands,
     provisioning::add_hsm,
     provisioning::add_ceremony,
+    provisioning::add_shares,
     provisioning::add_token_signer,
 };
 // clang-format on

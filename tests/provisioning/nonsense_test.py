@@ -19,7 +19,7 @@ BIN = None
 CODES = {1, 2, 10, 11, 12, 13, 14, 15, 16, 17}
 LINES_MAX, LETTERS_MAX = 3, 1600
 # What stands for an argument while another one is nonsense; by its name, else "x".
-PLAUSIBLE = {"reason": "order 2026/117", "seconds": "0.1", "threads": "1", "listen": "127.0.0.1:1", "monitor": "127.0.0.1:2",
+PLAUSIBLE = {"threshold": "2", "reason": "order 2026/117", "seconds": "0.1", "threads": "1", "listen": "127.0.0.1:1", "monitor": "127.0.0.1:2",
              "role": "portal", "use": "verifier", "kid": "sigillo.verifier-v1", "keep-entries": "5", "server": "https://localhost:1"}
 SECRETS = ("token-pin", "anna.password", "bruno.password")
 

@@ -1,8 +1,8 @@
 // What a ceremony sees of a module before anyone can log in, and does to a token as its security officer
 // (CKU_SO): set the user's PIN anew while the token is still empty, and at last give the security officer a
 // PIN that nobody has. Attack it stops: whoever keeps the SO PIN sets a user PIN of his own one night, and
-// needs no custodian. Thread rule: one thread; each call loads the module and leaves it finalized, so none
-// may run beside an open Pkcs11Token.
+// needs no custodian. Later the user's PIN is changed by whoever has it (CKU_USER). Thread rule: one thread;
+// each call loads the module and leaves it finalized, so none may run beside an open Pkcs11Token.
 #pragma once
 
 #include <string>
@@ -31,5 +31,20 @@ base::Result<void> reset_user_pin(const std::string& module, const std::string& 
 // C_SetPIN as CKU_SO. Errc::credential where `from` is not the SO PIN.
 base::Result<void> change_so_pin(const std::string& module, const std::string& label,
                                  const base::Secret& from, const base::Secret& to);
+
+// Of label and serial number one may be empty, and any goes.
+struct TokenPlace {
+  std::string module, label, serial;
+  std::string init_arguments;  // for C_Initialize, where the module wants some
+};
+// Whether a PIN of so many characters can be set by the user: it is not typed at a pad of the reader's own,
+// not locked, and the module takes that length. Errc::credential, Errc::caller_fault.
+base::Result<void> check_pin_can_be_set(const TokenPlace& place, std::size_t length);
+// C_Login as CKU_USER. False: the token says that the PIN is wrong, and has counted that. Errc::credential
+// where it is locked, or would be by one more wrong PIN: none is tried then.
+base::Result<bool> opens_with(const TokenPlace& place, const base::Secret& pin);
+// C_SetPIN as CKU_USER (PKCS#11 2.40, R/W user functions), and a login with the new one. Errc::credential
+// where `from` is not the PIN. After any other error it has one of the two: opens_with() tells which.
+base::Result<void> change_user_pin(const TokenPlace& place, const base::Secret& from, const base::Secret& to);
 
 }  // namespace sigillo::hsm

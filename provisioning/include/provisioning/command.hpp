@@ -76,6 +76,7 @@ void add_diagnose(CLI::App& app, Context& context);
 void add_hsm(CLI::App& app, Context& context);
 void add_policy(CLI::App& app, Context& context);
 void add_restore(CLI::App& app, Context& context);
+void add_shares(CLI::App& app, Context& context);
 void add_subject(CLI::App& app, Context& context);
 void add_token_signer(CLI::App& app, Context& context);  // no person's command
 void add_validate_config(CLI::App& app, Context& context);
