@@ -170,7 +170,7 @@ base::Result<void> Renewal::give_new_shares() {
   auto split =
       base::split_new_pin(plan_.appliance, plan_.threshold, static_cast<unsigned>(plan_.custodians.size()));
   if (!split) return base::Error(Errc::ceremony, "the threshold does not fit the custodians");
-  SIGILLO_TRY(auto facts, desk("shares").give(*split, plan_.custodians));
+  SIGILLO_TRY(auto facts, desk("shares").give(*split, plan_.custodians, PaperProof::all_lines));
   SIGILLO_CHECK(note("shares", "done", "Every new custodian has a share of the new PIN, and proved it.",
                      std::move(facts)));
   new_ = std::move(split->pin);

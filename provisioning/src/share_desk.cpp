@@ -52,21 +52,23 @@ json::object set_facts(const base::ShareSet& of) {
 // ----------------------------------------------------------------------------------------------------------
 
 base::Result<json::object> ShareDesk::give(const base::SplitPin& split,
-                                           const std::vector<std::string>& custodians) {
+                                           const std::vector<std::string>& custodians, PaperProof proof) {
   const auto& of = split.shares.front().of;
   dialogue_.table("set " + (dialogue_.rehearsal() ? std::string("[5 characters]") : of.set) + ", appliance " +
                   of.appliance + ": every share of it begins alike");
   for (std::size_t i = 0; i < split.shares.size(); ++i) {
-    SIGILLO_CHECK(give_share(split.shares[i], custodians[i]));
-    SIGILLO_CHECK(note_("given",
-                        custodians[i] + " has share " + std::to_string(split.shares[i].number) +
-                            ", and typed a line of it back.",
-                        {{"custodian", custodians[i]}, {"share", split.shares[i].number}, {"set", of.set}}));
+    SIGILLO_CHECK(give_share(split.shares[i], custodians[i], proof));
+    SIGILLO_CHECK(note_(
+        "given",
+        custodians[i] + " has share " + std::to_string(split.shares[i].number) +
+            (proof == PaperProof::all_lines ? ", and typed it back." : ", and typed a line of it back."),
+        {{"custodian", custodians[i]}, {"share", split.shares[i].number}, {"set", of.set}}));
   }
   return set_facts(of);
 }
 
-base::Result<void> ShareDesk::give_share(const base::Share& share, const std::string& custodian) {
+base::Result<void> ShareDesk::give_share(const base::Share& share, const std::string& custodian,
+                                         PaperProof proof) {
   const std::string which = std::to_string(share.number) + " of " + std::to_string(share.of.count);
   SIGILLO_CHECK(dialogue_.wait(custodian + " comes to the terminal alone, for share " + which + '.'));
   const std::string heading = std::string(paper(share.of.kind)) + ' ' + which + ", for " + custodian +
@@ -75,7 +77,9 @@ base::Result<void> ShareDesk::give_share(const base::Share& share, const std::st
                               std::to_string(share.of.count) +
                               "\nWrite these four lines and the words above on the paper.\n";
   const auto screen = share_screen(share, heading);
-  const unsigned row = dice_(base::kShareRows);
+  std::vector<unsigned> rows{1, 2, 3, 4};
+  static_assert(base::kShareRows == 4);
+  if (proof == PaperProof::one_line) rows = {dice_(base::kShareRows)};
   for (;;) {
     SIGILLO_CHECK(dialogue_.show(screen, std::string(paper(share.of.kind)) + ' ' + which + ", for " +
                                              custodian + " alone\nappliance " + appliance_ + " (" +
@@ -85,10 +89,21 @@ base::Result<void> ShareDesk::give_share(const base::Share& share, const std::st
                                              "\n[a QR code, and beside it]\n1)  XXXX XXXX XXXX XXXX\n"
                                              "2)  XXXX XXXX XXXX XXXX\n3)  XXXX XXXX XXXX XXXX\n"
                                              "4)  XXXX XXXX XXXX XXXX"));
-    SIGILLO_TRY(const bool right, types_back(share, row));
-    if (right) return base::ok();
+    SIGILLO_TRY(const bool right, types_back(share, rows));
+    if (right) {
+      dialogue_.say("Right. The paper goes into the envelope now.");
+      return base::ok();
+    }
     dialogue_.warn("The paper is not right: the share is shown once more, to be compared line by line.");
   }
+}
+
+base::Result<bool> ShareDesk::types_back(const base::Share& share, const std::vector<unsigned>& rows) {
+  for (const unsigned row : rows) {
+    SIGILLO_TRY(const bool right, types_back(share, row));
+    if (!right) return false;
+  }
+  return true;
 }
 
 base::Result<bool> ShareDesk::types_back(const base::Share& share, unsigned row) {
@@ -99,10 +114,7 @@ base::Result<bool> ShareDesk::types_back(const base::Share& share, unsigned row)
                 dialogue_.ask_secret("Type " + line + " from the paper",
                                      {line + " of the share",
                                       dialogue_.rehearsal() ? std::string(expected.expose_text()) : ""}));
-    if (base::constant_time_equal(normalised(typed), expected)) {
-      dialogue_.say("Right. The paper goes into the envelope now.");
-      return true;
-    }
+    if (base::constant_time_equal(normalised(typed), expected)) return true;
     const auto fault = base::check_share_row(row, typed);
     dialogue_.warn(fault ? fault->sentence()
                          : "That is a line of another share: take the paper that was just written.");

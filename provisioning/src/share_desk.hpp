@@ -1,6 +1,6 @@
 // ShareDesk: where custodians get their shares and give them back, one at a time: in a ceremony, and where
-// shares are renewed. A share is shown once, to one custodian alone, who proves the paper by typing a line of
-// it back. What happens is noted, never what is on a paper. Thread rule: one thread.
+// shares are renewed. A share is shown once, to one custodian alone, who proves the paper by typing from it.
+// What happens is noted, never what is on a paper. Thread rule: one thread.
 #pragma once
 
 #include <functional>
@@ -21,6 +21,10 @@ struct GatheredPin {
   base::Secret pin;
 };
 
+// What a custodian types back. A ceremony can be held again, so one line does there, by the dice; where old
+// shares die by new ones, a slip in a line that nobody asked for would be found when it is too late.
+enum class PaperProof : std::uint8_t { one_line, all_lines };
+
 class ShareDesk {
  public:
   // "given", "used" or "refused", a sentence, and facts, into the transcript.
@@ -34,7 +38,7 @@ class ShareDesk {
 
   // One to each of `custodians`, by name. What the set is.
   base::Result<boost::json::object> give(const base::SplitPin& split,
-                                         const std::vector<std::string>& custodians);
+                                         const std::vector<std::string>& custodians, PaperProof proof);
   // As many as open, in any order. `set` and `threshold` as far as they are known: empty and 0 where the
   // first share says it. `why` is a sentence that comes before what each has to do. Errc::ceremony where too
   // few came, or one was altered.
@@ -42,7 +46,8 @@ class ShareDesk {
                                    const std::string& why);
 
  private:
-  base::Result<void> give_share(const base::Share& share, const std::string& custodian);
+  base::Result<void> give_share(const base::Share& share, const std::string& custodian, PaperProof proof);
+  base::Result<bool> types_back(const base::Share& share, const std::vector<unsigned>& rows);
   base::Result<bool> types_back(const base::Share& share, unsigned row);
   base::Result<std::optional<base::Share>> read_share(unsigned number);
 

@@ -317,6 +317,20 @@ class Refused(Renewal):
         room.lose()
         self.assert_state("old", "old")
 
+    def test_a_slip_in_any_line_of_a_new_paper_is_found_before_the_old_ones_are_dead(self):
+        room = self.room()
+        self.assertTrue(self.people.play(room, until="Type line (?=\\d)"))
+        for line, row in enumerate(self.people.papers.last, 1):
+            room.expect(rf"{line} from the paper > $")
+            room.type(row[:-1] + ALPHABET[(ALPHABET.index(row[-1]) + 5) % 32])
+            index, _ = room.expect(rf"!! Line {line} is.*Type line (?={line})")
+            self.assertEqual(index, 0, room.said[-500:])
+            room.expect(rf"{line} from the paper > $")
+            room.type(row)
+        room.expect(r"Right\. The paper goes into the envelope now.*comes to the terminal")
+        room.lose()
+        self.assert_state("old", "old")
+
     def test_no_at_the_change_leaves_the_old_pin(self):
         room = self.room()
         self.assertTrue(self.people.play(room, until=r"PIN of inps-prova-1 be changed now\? \(yes or no\) > $"))
