@@ -72,6 +72,22 @@ std::vector<Secret> split(ByteView value, unsigned threshold, unsigned count) {
   return out;
 }
 
+// As the set that `of` says, under a mark of its own.
+std::optional<SplitPin> split_seed(const Secret& seed, ShareSet of) {
+  if (of.threshold < 2 || of.threshold > of.count || of.count > kSharesMax) return std::nullopt;
+  ByteArray<5> set{};
+  random_bytes(set);
+  of.set = mark_of(set);
+  const auto tag = tag_of(of, seed.expose());
+  const Secret value = Secret::concat({seed.expose(), ByteView(tag).first(kTagBytes)});
+  SplitPin out;
+  out.pin = pin_of(seed.expose());
+  for (auto& part : split(value.expose(), of.threshold, of.count)) {
+    out.shares.push_back({of, static_cast<unsigned>(out.shares.size() + 1), std::move(part)});
+  }
+  return out;
+}
+
 // What was typed without what does not count; nothing where it is longer than `most`.
 std::optional<Secret> stripped(const Secret& typed, std::size_t most) {
   Secret out(most);
@@ -199,20 +215,23 @@ std::variant<Share, ShareFault> parse_share(const Secret& typed) {
 
 std::optional<SplitPin> split_new_pin(std::string_view appliance, unsigned threshold, unsigned count,
                                       ShareKind kind) {
-  if (threshold < 2 || threshold > count || count > kSharesMax) return std::nullopt;
-  ByteArray<5> set{};
-  random_bytes(set);
-  const ShareSet of{kind, share_mark(appliance), mark_of(set), threshold, count};
   Secret seed(kSeedBytes);
   random_bytes(seed.writable());
-  const auto tag = tag_of(of, seed.expose());
-  const Secret value = Secret::concat({seed.expose(), ByteView(tag).first(kTagBytes)});
-  SplitPin out;
-  out.pin = pin_of(seed.expose());
-  for (auto& part : split(value.expose(), threshold, count)) {
-    out.shares.push_back({of, static_cast<unsigned>(out.shares.size() + 1), std::move(part)});
+  return split_seed(seed, {kind, share_mark(appliance), {}, threshold, count});
+}
+
+std::optional<SplitPin> split_again(const Secret& pin, const ShareSet& former, unsigned threshold,
+                                    unsigned count) {
+  Secret symbols(pin.size());
+  for (std::size_t i = 0; i < pin.size(); ++i) {
+    const auto symbol = symbol_of(pin.expose_text()[i]);
+    if (!symbol) return std::nullopt;
+    symbols.writable()[i] = *symbol;
   }
-  return out;
+  if (pin.size() * 5 != kSeedBytes * 8) return std::nullopt;
+  Secret seed(kSeedBytes);
+  to_bytes(symbols.expose(), seed.writable());
+  return split_seed(seed, {former.kind, former.appliance, {}, threshold, count});
 }
 
 Secret wrapping_key_of(const Secret& combined) {

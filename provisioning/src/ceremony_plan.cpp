@@ -18,13 +18,6 @@ namespace {
 constexpr std::size_t kPlanMax = 64 * 1024;
 constexpr std::size_t kNameMax = 64;
 
-// Names of people are UTF-8; what would move the cursor, or stand for nothing, is none.
-bool is_name(std::string_view text) {
-  const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
-  return !text.empty() && text.size() <= kNameMax && text.front() != ' ' && text.back() != ' ' &&
-         std::none_of(text.begin(), text.end(), is_control);
-}
-
 class Reader {
  public:
   Reader(const toml::table& root, std::string name) : root_(root), name_(std::move(name)) {}
@@ -184,6 +177,13 @@ class Reader {
 };
 
 }  // namespace
+
+// Names of people are UTF-8; what would move the cursor, or stand for nothing, is none.
+bool is_name(std::string_view text) {
+  const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+  return !text.empty() && text.size() <= kNameMax && text.front() != ' ' && text.back() != ' ' &&
+         std::none_of(text.begin(), text.end(), is_control);
+}
 
 std::variant<CeremonyPlan, std::string> parse_plan(const std::string& text, const std::string& name) {
   try {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -32,6 +33,9 @@ struct CeremonyPlan {
 // A sentence where it is refused: which key, and what to do.
 std::variant<CeremonyPlan, std::string> read_plan(const std::filesystem::path& file);
 std::variant<CeremonyPlan, std::string> parse_plan(const std::string& text, const std::string& name);
+
+// Of a person, UTF-8: 1 to 64 bytes, no control characters and no blank at its ends.
+bool is_name(std::string_view text);
 
 // A plan to begin from: 3 of 5, two officers.
 extern const char* const kExamplePlan;

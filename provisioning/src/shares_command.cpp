@@ -1,5 +1,4 @@
 // sigillo shares renew: the words around new authorisation shares for a token that serves.
-#include <algorithm>
 #include <memory>
 #include <set>
 
@@ -12,17 +11,18 @@
 #include <provisioning/command.hpp>
 
 #include "admin_client.hpp"
+#include "ceremony_plan.hpp"
 #include "renewal.hpp"
+#include "shares.hpp"
 
 namespace sigillo::provisioning {
 namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kNameMax = 64;
-
-constexpr const char* kHelp = "The custodians' authorisation shares of a token that serves.";
-constexpr const char* kFooter = "Example:\n  sigillo shares renew --help";
+constexpr const char* kHelp = "What the custodians have on paper, given anew.";
+constexpr const char* kFooter =
+    "Examples:\n  sigillo shares renew --help\n  sigillo shares renew-backup --help";
 constexpr const char* kRenewHelp =
     "Gives new authorisation shares, to the same custodians or to others: as many as open the appliance type "
     "their\n"
@@ -58,21 +58,6 @@ struct Arguments {
 constexpr const char* kNothing = "Nothing was changed. Correct that, and run the same command again.";
 constexpr const char* kNext = "Nothing is lost: run the same command again, and it goes on where it was.";
 
-std::string refuse_custodians(const Arguments& arguments) {
-  std::set<std::string> seen;
-  for (const auto& name : arguments.custodians) {
-    const bool control = std::ranges::any_of(name, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-    if (name.empty() || name.size() > kNameMax || name.front() == ' ' || name.back() == ' ' || control)
-      return "A custodian's name has 1 to 64 bytes, without blanks around it.";
-    if (!seen.insert(name).second) return "\"" + name + "\" is named twice.";
-  }
-  if (arguments.threshold < 2 || arguments.threshold > arguments.custodians.size() ||
-      arguments.custodians.size() > base::kSharesMax)
-    return "--threshold is from 2 to the number of custodians, who are at most " +
-           std::to_string(base::kSharesMax) + ".";
-  return {};
-}
-
 std::optional<appliance::Config> load(const std::string& file, Context& context) {
   auto loaded = appliance::load_config(file);
   if (const auto* error = std::get_if<appliance::ConfigError>(&loaded)) {
@@ -98,7 +83,7 @@ std::optional<RenewalPlan> plan_of(const Arguments& arguments, const appliance::
         "Say one of --spare SECOND, --without-spare (it follows later), --no-spare (there is none).");
     return std::nullopt;
   }
-  if (const auto refused = refuse_custodians(arguments); !refused.empty()) {
+  if (const auto refused = refuse_custodians(arguments.threshold, arguments.custodians); !refused.empty()) {
     context.failed(Exit::local, refused, kNothing);
     return std::nullopt;
   }
@@ -180,6 +165,18 @@ void renew(const Arguments& arguments, Context& context) {
 
 }  // namespace
 
+std::string refuse_custodians(unsigned threshold, const std::vector<std::string>& custodians) {
+  std::set<std::string> seen;
+  for (const auto& name : custodians) {
+    if (!is_name(name)) return "A custodian's name has 1 to 64 bytes, without blanks around it.";
+    if (!seen.insert(name).second) return "\"" + name + "\" is named twice.";
+  }
+  if (threshold < 2 || threshold > custodians.size() || custodians.size() > base::kSharesMax)
+    return "--threshold is from 2 to the number of custodians, who are at most " +
+           std::to_string(base::kSharesMax) + ".";
+  return {};
+}
+
 void add_shares(CLI::App& app, Context& context) {
   auto* command = app.add_subcommand("shares", kHelp)->footer(kFooter);
   command->require_subcommand(1);
@@ -203,6 +200,7 @@ void add_shares(CLI::App& app, Context& context) {
       ->take_all()
       ->type_name("TEXT");
   renews->callback([arguments, &context] { renew(*arguments, context); });
+  add_backup_shares(*command, context);
 }
 
 }  // namespace sigillo::provisioning

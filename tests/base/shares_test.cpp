@@ -63,6 +63,35 @@ TEST_F(Shares, AnyThresholdOfThemGiveThePinAndOneFewerNeverDo) {
   }
 }
 
+TEST_F(Shares, SplitAgainTheyGiveTheSamePinForOtherNumbersAndTheFormerOnesStayGood) {
+  for (const auto kind : {ShareKind::authorisation, ShareKind::backup}) {
+    const auto split = split_new_pin(kRoma, 3, 5, kind);
+    const auto& former = split->shares.front().of;
+    for (const auto& [threshold, count] : {std::pair{2U, 4U}, {3U, 5U}, {16U, 16U}}) {
+      const auto again = split_again(split->pin, former, threshold, count);
+      ASSERT_TRUE(again);
+      EXPECT_EQ(again->pin.expose_text(), split->pin.expose_text());
+      const auto& of = again->shares.front().of;
+      EXPECT_EQ(of, (ShareSet{kind, former.appliance, of.set, threshold, count}));
+      EXPECT_NE(of.set, former.set);
+      ShareCollector collector(kRoma, {}, kind);
+      for (unsigned i = 0; i < threshold; ++i) collector.add(again->shares[i].clone());
+      EXPECT_EQ(collector.add(split->shares[0].clone()), Verdict::other_set);
+      EXPECT_EQ(collector.pin()->expose_text(), split->pin.expose_text());
+    }
+    ShareCollector collector(kRoma, {}, kind);
+    for (const unsigned i : {4U, 0U, 2U}) collector.add(split->shares[i].clone());
+    EXPECT_EQ(collector.pin()->expose_text(), split->pin.expose_text());
+    EXPECT_FALSE(split_again(split->pin, former, 1, 4));
+    EXPECT_FALSE(split_again(split->pin, former, 5, 4));
+    EXPECT_FALSE(split_again(split->pin, former, 2, 17));
+  }
+  const auto split = split_new_pin(kRoma, 2, 2);
+  const auto& former = split->shares.front().of;
+  for (const char* none : {"", "ABCD", "0BCDEFGHABCDEFGHABCDEFGHABCDEFGH"})
+    EXPECT_FALSE(split_again(typed(none), former, 2, 2)) << none;
+}
+
 TEST_F(Shares, SixteenOfSixteenAreTheMostThereCanBe) {
   const auto split = split_new_pin(kRoma, kSharesMax, kSharesMax);
   ShareCollector collector;

@@ -68,6 +68,10 @@ struct SplitPin {
 // in words. Of ShareKind::backup it is no token's PIN, but what a wrapping key is derived from.
 std::optional<SplitPin> split_new_pin(std::string_view appliance, unsigned threshold, unsigned count,
                                       ShareKind kind = ShareKind::authorisation);
+// A PIN that there is, of the shares of `former`, split once more: another set, of as many as is said now.
+// The shares of `former` stay good for the same, for what they open has not changed.
+std::optional<SplitPin> split_again(const Secret& pin, const ShareSet& former, unsigned threshold,
+                                    unsigned count);
 
 // What wraps the keys of the backup (AES-256), from what the backup shares give together: HKDF-SHA256, no
 // salt, "sigillo/backup-key/v1".
@@ -95,6 +99,9 @@ class ShareCollector {
   static std::string sentence(Verdict verdict, const Share& share);
   unsigned have() const { return static_cast<unsigned>(shares_.size()); }
   unsigned needed() const { return shares_.empty() ? 0 : shares_.front().of.threshold; }  // 0: not known yet
+  std::optional<ShareSet> of() const {
+    return shares_.empty() ? std::nullopt : std::optional(shares_.front().of);
+  }
   // The PIN, where there are enough and they agree; a share that was altered on purpose, check and all, is
   // seen here.
   std::optional<Secret> pin() const;
