@@ -20,19 +20,6 @@ constexpr std::size_t kSaltBytes = 16;
 // one right PIN in 4,096 is held for the wrong one.
 constexpr unsigned kMarkValues = 4096;
 
-// Attack: (1) get a foot into the service's process, (2) write its own module's file, (3) wait for the next
-// start: code of one's own that has the PIN, from the first instruction on. A module that was just built is
-// its builder's, so a development appliance only says so.
-base::Result<void> check_owner(const HsmConfig& config) {
-  SIGILLO_TRY(const bool roots, hsm::only_root_writes(config.module));
-  if (roots) return base::ok();
-  if (!config.allow_test_module)
-    return base::Error(hsm::Errc::module_load,
-                       "the module's file or folder is not root's, so its owner can exchange it: chown root");
-  base::log::warn("hsm-module-not-roots", {{"module", config.module}});
-  return base::ok();
-}
-
 }  // namespace
 
 const hsm::ModuleProfile& profile_of(const HsmConfig& config) {
@@ -116,6 +103,19 @@ base::Result<std::unique_ptr<hsm::Token>> open_token(const HsmConfig& config, co
   return std::unique_ptr<hsm::Token>(std::move(token));
 }
 
+// Attack: (1) get a foot into the service's process, (2) write its own module's file, (3) wait for the next
+// start: code of one's own that has the PIN, from the first instruction on. A module that was just built is
+// its builder's, so a development appliance only says so.
+base::Result<void> check_module_owner(const HsmConfig& config) {
+  SIGILLO_TRY(const bool roots, hsm::only_root_writes(config.module));
+  if (roots) return base::ok();
+  if (!config.allow_test_module)
+    return base::Error(hsm::Errc::module_load,
+                       "the module's file or folder is not root's, so its owner can exchange it: chown root");
+  base::log::warn("hsm-module-not-roots", {{"module", config.module}});
+  return base::ok();
+}
+
 base::Result<std::unique_ptr<hsm::CeremonyToken>> open_ceremony_token(const HsmConfig& config,
                                                                       const base::Secret& pin) {
   if (!config.softhsm2_conf.empty()) setenv("SOFTHSM2_CONF", config.softhsm2_conf.c_str(), 1);
@@ -126,7 +126,7 @@ base::Result<std::unique_ptr<hsm::CeremonyToken>> open_ceremony_token(const HsmC
         hsm::Errc::credential,
         "the token refused this PIN before, and it is not tried again: give the right one, or where "
         "it is right by now, remove the file token-pin-refused beside the store");
-  SIGILLO_CHECK(check_owner(config));
+  SIGILLO_CHECK(check_module_owner(config));
   auto options = token_options(config);
   // At a login while it runs as well: the PIN's file may still have that PIN at the next start.
   options.pin_refused = [refused](const base::Secret& wrong) { refused.remember(wrong); };

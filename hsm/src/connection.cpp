@@ -23,11 +23,6 @@ milliseconds jittered(milliseconds backoff) {
   return backoff * std::uniform_int_distribution<int>(75, 125)(random) / 100;
 }
 
-// The PIN itself was wrong, and not that it is locked or ran out.
-bool is_wrong_pin(CK_RV rv) {
-  return rv == CKR_PIN_INCORRECT || rv == CKR_PIN_INVALID || rv == CKR_PIN_LEN_RANGE;
-}
-
 }  // namespace
 
 Connection::Connection(const TokenOptions& options, std::unique_ptr<Module> module, base::Secret pin)

@@ -33,6 +33,11 @@ enum class Function : std::uint8_t {
   init_pin,
 };
 
+// The PIN itself was wrong, and not that it is locked or ran out.
+inline bool is_wrong_pin(CK_RV rv) {
+  return rv == CKR_PIN_INCORRECT || rv == CKR_PIN_INVALID || rv == CKR_PIN_LEN_RANGE;
+}
+
 enum class RvClass : std::uint8_t {
   ok,
   caller_fault,  // this call is wrong and stays wrong; the device is well

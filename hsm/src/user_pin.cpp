@@ -52,7 +52,7 @@ base::Result<void> refuse_last_try(const CK_TOKEN_INFO& info) {
 
 }  // namespace
 
-base::Result<void> check_pin_can_be_set(const TokenPlace& place, std::size_t length) {
+base::Result<std::string> check_pin_can_be_set(const TokenPlace& place, std::size_t length) {
   SIGILLO_TRY(const auto session, PublicSession::open(place));
   const auto& info = session->info();
   SIGILLO_CHECK(refuse_last_try(info));
@@ -62,24 +62,24 @@ base::Result<void> check_pin_can_be_set(const TokenPlace& place, std::size_t len
     return base::Error(Errc::caller_fault, "the token takes its PIN from a pad alone", info.flags);
   if (length < info.ulMinPinLen || (info.ulMaxPinLen != 0 && length > info.ulMaxPinLen))
     return base::Error(Errc::caller_fault, "the token takes no PIN of that length", info.ulMaxPinLen);
-  return base::ok();
+  return std::string(trimmed(info.serialNumber));
 }
 
 base::Result<bool> opens_with(const TokenPlace& place, const base::Secret& pin) {
   SIGILLO_TRY(const auto session, PublicSession::open(place));
   SIGILLO_CHECK(refuse_last_try(session->info()));
   const CK_RV rv = session->log_in(pin);
-  if (rv == CKR_PIN_INCORRECT) return false;
+  if (is_wrong_pin(rv)) return false;
   SIGILLO_CHECK(checked(Function::login, rv));
   session->log_out();
   return true;
 }
 
-base::Result<void> change_user_pin(const TokenPlace& place, const base::Secret& from,
-                                   const base::Secret& to) {
+base::Result<void> change_user_pin(const TokenPlace& place, const base::Secret& from, const base::Secret& to,
+                                   LastTry last) {
   {
     SIGILLO_TRY(const auto session, PublicSession::open(place));
-    SIGILLO_CHECK(refuse_last_try(session->info()));
+    if (last == LastTry::kept) SIGILLO_CHECK(refuse_last_try(session->info()));
     SIGILLO_CHECK(checked(Function::login, session->log_in(from)));
     auto done = checked(Function::init_pin, session->set_pin(from, to));
     session->log_out();

@@ -3,9 +3,7 @@
 #include <memory>
 
 #include <fcntl.h>
-#include <malloc.h>
 #include <sys/file.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
@@ -40,7 +38,9 @@ constexpr const char* kFooter =
     "No secret is an argument, in the environment, in the plan or in a file that is left in clear.";
 constexpr const char* kVerifyHelp =
     "Checks a transcript offline: every line's hash, the signatures of the officers and of the HSM's ledger "
-    "key.\n"
+    "key;\n"
+    "or the record of a renewal of shares, which the ledger's key alone has signed. It says which of them it "
+    "is.\n"
     "Without --keys it is checked against the ledger key that it carries itself; with it, against keys from "
     "elsewhere.";
 constexpr const char* kVerifyFooter =
@@ -84,9 +84,6 @@ void hold(const CeremonyPlan& plan, Context& context) {
                           "Run it at a terminal; --dry-run needs none.");
   if (const auto refused = refuse_folder(plan); !refused.empty())
     return context.failed(Exit::local, refused + '.', "Name another folder in the plan.");
-  // What libraries free is overwritten: a share on its way to the screen leaves nothing behind in the heap.
-  ::mallopt(M_PERTURB, 0x5a);
-  ::prctl(PR_SET_DUMPABLE, 0);
   auto transcript = Transcript::open(plan.folder / "transcript.jsonl");
   if (!transcript)
     return context.failed(
@@ -177,13 +174,14 @@ void verify(const Arguments& arguments, Context& context) {
     words += (words.empty() ? "" : ", ") + signer;
   }
   context.result("sigillo.ceremony-verify/1",
-                 {{"appliance", report.appliance},
+                 {{"kind", report.kind},
+                  {"appliance", report.appliance},
                   {"lines", report.lines},
                   {"digest", report.digest},
                   {"signers", std::move(signers)},
                   {"own_keys", !trusted.has_value()}},
-                 "Intact: " + std::to_string(report.lines) + " lines, appliance " + report.appliance +
-                     ", signed by " + words +
+                 "Intact: " + std::to_string(report.lines) + " lines, " + report.kind + " of the appliance " +
+                     report.appliance + ", signed by " + words +
                      (trusted ? "." : ", against the ledger key that it carries itself.") +
                      "\nDigest, to be compared with the minutes:\n  " + report.digest);
 }

@@ -7,6 +7,7 @@
 
 #include <appliance/config.hpp>
 #include <appliance/officers.hpp>
+#include <base/printable.hpp>
 #include <base/shares.hpp>
 #include <hsm/personal_token.hpp>
 
@@ -182,7 +183,7 @@ class Reader {
 bool is_name(std::string_view text) {
   const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
   return !text.empty() && text.size() <= kNameMax && text.front() != ' ' && text.back() != ' ' &&
-         std::none_of(text.begin(), text.end(), is_control);
+         std::none_of(text.begin(), text.end(), is_control) && base::printable(text) == text;
 }
 
 std::variant<CeremonyPlan, std::string> parse_plan(const std::string& text, const std::string& name) {

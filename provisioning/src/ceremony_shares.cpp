@@ -154,7 +154,7 @@ ShareDesk Ceremony::desk(base::ShareKind kind) {
 Ceremony::Done Ceremony::give_shares(const base::SplitPin& split) {
   std::vector<std::string> names;
   for (const auto& custodian : plan_.custodians) names.push_back(custodian.name);
-  return desk(split.shares.front().of.kind).give(split, names, PaperProof::one_line);
+  return desk(split.shares.front().of.kind).give(split, names);
 }
 
 // ---- shares come back

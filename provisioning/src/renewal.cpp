@@ -19,14 +19,12 @@ namespace json = boost::json;
 
 constexpr std::size_t kPinLength = 32;  // of base::SplitPin
 
-hsm::TokenPlace place_of(const appliance::HsmConfig& config) {
-  return {config.module, config.token_label, config.token_serial, config.init_arguments};
-}
+constexpr const char* kSteps[] = {"main", "spare"};
 
-unsigned dice(unsigned sides) {
-  base::ByteArray<4> random{};
-  base::random_bytes(random);
-  return base::read_be<std::uint32_t>(random) % sides + 1;
+// SoftHSM2 reads its configuration's place from the environment when it is loaded, and the two tokens may
+// have two.
+void point_at(const appliance::HsmConfig& config) {
+  if (!config.softhsm2_conf.empty()) ::setenv("SOFTHSM2_CONF", config.softhsm2_conf.c_str(), 1);
 }
 
 json::array names_of(const std::vector<std::string>& custodians) {
@@ -61,10 +59,10 @@ base::Result<void> Renewal::note(std::string_view step, const char* event, std::
 }
 
 ShareDesk Renewal::desk(const char* step) {
-  return {plan_.appliance, dialogue_, dice,
-          [this, step](const char* event, std::string said, json::object facts) {
-            return note(step, event, std::move(said), std::move(facts));
-          }};
+  return {
+      plan_.appliance, dialogue_, {}, [this, step](const char* event, std::string said, json::object facts) {
+        return note(step, event, std::move(said), std::move(facts));
+      }};
 }
 
 base::Result<void> Renewal::open_book() {
@@ -93,6 +91,12 @@ base::Result<void> Renewal::hold() {
                 " together open it. It can be stopped at any question with Ctrl-C: the same command goes on "
                 "where it was. Until the end the old papers are kept.");
   SIGILLO_CHECK(open_book());
+  // Attack, and slip: (1) close the record without the spare, (2) give the same command with --spare: who is
+  // told "renewed" destroys the papers that alone open it.
+  if (transcript_.done("complete") && !transcript_.done("spare") && plan_.spare != Spare::none)
+    return base::Error(
+        Errc::ceremony,
+        "this record was closed without a spare token: say --no-spare, or begin another record");
   if (!transcript_.signatures().empty()) return base::ok();
   if (!transcript_.done("main")) {
     if (!transcript_.begun("main")) SIGILLO_CHECK(take_old_shares());
@@ -117,10 +121,8 @@ base::Result<void> Renewal::need_old() {
                                              (set.empty() ? std::string() : " (set " + set + ")") +
                                              ", as many as open the appliance, in any order."));
   old_ = std::move(gathered.pin);
-  if (taken != nullptr) return base::ok();
-  const auto& of = gathered.of;
-  return note("old-shares", "done", "The old shares were given.",
-              {{"set", of.set}, {"threshold", of.threshold}, {"count", of.count}});
+  old_set_ = std::move(gathered.of);
+  return base::ok();
 }
 
 base::Result<void> Renewal::need_new() {
@@ -133,25 +135,44 @@ base::Result<void> Renewal::need_new() {
   return base::ok();
 }
 
-// The old PIN is tried before anybody writes a line: what is refused, or not there, is to be known now.
+// The old PIN is tried before anybody writes a line: what is refused, or not there, is to be known now. Which
+// set is the old one is written down only when it has opened them, or papers that are dead would be asked for
+// ever after.
 base::Result<void> Renewal::take_old_shares() {
   SIGILLO_CHECK(need_old());
-  return look_at_tokens();
+  SIGILLO_CHECK(look_at(Which::main));
+  if (plan_.spare == Spare::here) SIGILLO_CHECK(look_at(Which::spare));
+  if (transcript_.done("old-shares")) return base::ok();
+  return note("old-shares", "done", "The old shares were given, and open what they are for.",
+              {{"set", old_set_.set}, {"threshold", old_set_.threshold}, {"count", old_set_.count}});
 }
 
-base::Result<void> Renewal::look_at_tokens() {
-  for (const auto which : {Which::main, Which::spare}) {
-    if (which == Which::spare && plan_.spare != Spare::here) continue;
-    const auto& config = config_of(which);
-    dialogue_.runs("C_Login to " + token_name(config) + " with the old PIN");
+base::Result<void> Renewal::look_at(Which which) {
+  const auto& config = config_of(which);
+  dialogue_.runs("C_Login to " + token_name(config) + " with the old PIN");
+  {
     SIGILLO_TRY(const auto token, appliance::open_ceremony_token(config, old_));
     static_cast<void>(token);
   }
-  for (const auto which : {Which::main, Which::spare}) {
-    if (which == Which::spare && plan_.spare != Spare::here) continue;
-    SIGILLO_CHECK(hsm::check_pin_can_be_set(place_of(config_of(which)), kPinLength));
-  }
-  return base::ok();
+  SIGILLO_TRY(serials_[static_cast<int>(which)], hsm::check_pin_can_be_set(place_of(which), kPinLength));
+  const auto serial = serial_of(which);
+  if (which == Which::main || serial.empty() || serial != serial_of(Which::main)) return base::ok();
+  return base::Error(Errc::ceremony, "the spare's configuration names the main token: name the spare");
+}
+
+// As it was when it was looked at, in this run or in one before: whose change was begun is found again by its
+// serial number, whatever a configuration names by now.
+std::string Renewal::serial_of(Which which) const {
+  if (const auto& seen = serials_[static_cast<int>(which)]; !seen.empty()) return seen;
+  const auto* begun = transcript_.find(kSteps[static_cast<int>(which)], "begun");
+  return begun == nullptr ? std::string() : std::string(begun->facts.at("serial").as_string());
+}
+
+hsm::TokenPlace Renewal::place_of(Which which) const {
+  const auto& config = config_of(which);
+  const auto serial = serial_of(which);
+  return {config.module, config.token_label, serial.empty() ? config.token_serial : serial,
+          config.init_arguments};
 }
 
 // Until all are given the new PIN is in this process alone, and opens nothing: where it ends between, another
@@ -170,7 +191,7 @@ base::Result<void> Renewal::give_new_shares() {
   auto split =
       base::split_new_pin(plan_.appliance, plan_.threshold, static_cast<unsigned>(plan_.custodians.size()));
   if (!split) return base::Error(Errc::ceremony, "the threshold does not fit the custodians");
-  SIGILLO_TRY(auto facts, desk("shares").give(*split, plan_.custodians, PaperProof::all_lines));
+  SIGILLO_TRY(auto facts, desk("shares").give(*split, plan_.custodians));
   SIGILLO_CHECK(note("shares", "done", "Every new custodian has a share of the new PIN, and proved it.",
                      std::move(facts)));
   new_ = std::move(split->pin);
@@ -180,39 +201,56 @@ base::Result<void> Renewal::give_new_shares() {
 // ---- the tokens
 // -------------------------------------------------------------------------------------------------------------
 
+base::Result<bool> Renewal::was_changed(Which which) {
+  const char* const step = kSteps[static_cast<int>(which)];
+  const std::string name = token_name(config_of(which));
+  dialogue_.runs("C_Login to " + name + " with the new PIN: was it changed before the interruption?");
+  const auto opened = hsm::opens_with(place_of(which), new_);
+  const bool known = transcript_.find(step, "unchanged") != nullptr;
+  // One more wrong try would lock it, and it refused the new PIN before: had it taken the old one since, its
+  // count would have begun anew. So nothing was changed, and the try that is left is the old PIN's.
+  if (!opened && opened.error().is(hsm::Errc::credential) && known) return false;
+  if (!opened) return opened.error();
+  if (!*opened && !known) SIGILLO_CHECK(note(step, "unchanged", name + " had the old PIN still."));
+  return *opened;
+}
+
 // Attack, or a bad day: (1) C_SetPIN is called, (2) the power goes, (3) nobody knows which PIN the token has,
 // and guesses lock it. So what is begun is written down first, and after that the new PIN is tried once,
 // then the old one, and a right one sets the token's count back.
 base::Result<void> Renewal::change_pin(Which which) {
-  const char* const step = which == Which::main ? "main" : "spare";
+  const char* const step = kSteps[static_cast<int>(which)];
   const auto& config = config_of(which);
   const std::string name = token_name(config);
   dialogue_.heading("The PIN of " + name);
   SIGILLO_CHECK(need_old());
   SIGILLO_CHECK(need_new());
   const bool again = transcript_.begun(step);
-  if (!again)
-    SIGILLO_CHECK(note(step, "begun", "The PIN of " + name + " is about to be changed.", {{"token", name}}));
-  if (which == Which::main) SIGILLO_CHECK(wait_until_stopped());
+  if (!again && serial_of(which).empty()) SIGILLO_CHECK(look_at(which));
   SIGILLO_TRY(const bool go,
               dialogue_.confirm("Every new paper is proved. Shall the PIN of " + name + " be changed now?"));
   if (!go) return base::Error(Errc::ceremony, "the renewal was stopped by the people in the room");
-  if (!config.softhsm2_conf.empty()) ::setenv("SOFTHSM2_CONF", config.softhsm2_conf.c_str(), 1);
+  if (which == Which::main) SIGILLO_CHECK(wait_until_stopped());
+  SIGILLO_CHECK(appliance::check_module_owner(config));
+  point_at(config);
   bool has_new = false;
   if (again) {
-    dialogue_.runs("C_Login to " + name + " with the new PIN: was it changed before the interruption?");
-    SIGILLO_TRY(has_new, hsm::opens_with(place_of(config), new_));
+    SIGILLO_TRY(has_new, was_changed(which));
     dialogue_.table(has_new ? "yes" : "no");
+  } else {
+    SIGILLO_CHECK(note(step, "begun", "The PIN of " + name + " is about to be changed.",
+                       {{"token", name}, {"serial", serial_of(which)}}));
   }
   if (!has_new) {
     dialogue_.runs("C_SetPIN as CKU_USER on " + name + ", and C_Login with the new PIN");
-    SIGILLO_CHECK(hsm::change_user_pin(place_of(config), old_, new_));
+    SIGILLO_CHECK(
+        hsm::change_user_pin(place_of(which), old_, new_, again ? hsm::LastTry::given : hsm::LastTry::kept));
   }
   // Who typed new shares too early had their PIN refused, and it would not be tried again: now it is right.
   std::error_code ignored;
   std::filesystem::remove(config.refused_pin_file, ignored);
   return note(step, "done", name + " has the new PIN: the new shares open it, and the old ones do not.",
-              {{"token", name}, {"was_changed_before", has_new}});
+              {{"token", name}, {"serial", serial_of(which)}, {"was_changed_before", has_new}});
 }
 
 // Only now: it must not be stopped for shares that do not open it again. One that ran on would have the old

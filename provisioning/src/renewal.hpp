@@ -47,9 +47,10 @@ class Renewal {
  private:
   enum class Which : std::uint8_t { main, spare };
   base::Result<void> open_book();
-  base::Result<void> look_at_tokens();
+  base::Result<void> look_at(Which which);
   base::Result<void> take_old_shares();
   base::Result<void> give_new_shares();
+  base::Result<bool> was_changed(Which which);
   base::Result<void> change_pin(Which which);
   base::Result<void> wait_until_stopped();
   base::Result<void> leave_spare();
@@ -63,6 +64,8 @@ class Renewal {
   const appliance::HsmConfig& config_of(Which which) const {
     return which == Which::main ? plan_.main : plan_.spare_token;
   }
+  hsm::TokenPlace place_of(Which which) const;
+  std::string serial_of(Which which) const;
   std::string any_of() const;
 
   const RenewalPlan& plan_;
@@ -70,6 +73,8 @@ class Renewal {
   Transcript& transcript_;
   std::function<std::optional<std::string>()> running_;
   base::Secret old_, new_;
+  base::ShareSet old_set_;
+  std::string serials_[2];  // of tokens that were looked at in this run
 };
 
 }  // namespace sigillo::provisioning

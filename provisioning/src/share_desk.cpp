@@ -52,23 +52,21 @@ json::object set_facts(const base::ShareSet& of) {
 // ----------------------------------------------------------------------------------------------------------
 
 base::Result<json::object> ShareDesk::give(const base::SplitPin& split,
-                                           const std::vector<std::string>& custodians, PaperProof proof) {
+                                           const std::vector<std::string>& custodians) {
   const auto& of = split.shares.front().of;
   dialogue_.table("set " + (dialogue_.rehearsal() ? std::string("[5 characters]") : of.set) + ", appliance " +
                   of.appliance + ": every share of it begins alike");
   for (std::size_t i = 0; i < split.shares.size(); ++i) {
-    SIGILLO_CHECK(give_share(split.shares[i], custodians[i], proof));
-    SIGILLO_CHECK(note_(
-        "given",
-        custodians[i] + " has share " + std::to_string(split.shares[i].number) +
-            (proof == PaperProof::all_lines ? ", and typed it back." : ", and typed a line of it back."),
-        {{"custodian", custodians[i]}, {"share", split.shares[i].number}, {"set", of.set}}));
+    SIGILLO_CHECK(give_share(split.shares[i], custodians[i]));
+    SIGILLO_CHECK(note_("given",
+                        custodians[i] + " has share " + std::to_string(split.shares[i].number) +
+                            (dice_ ? ", and typed a line of it back." : ", and typed it back."),
+                        {{"custodian", custodians[i]}, {"share", split.shares[i].number}, {"set", of.set}}));
   }
   return set_facts(of);
 }
 
-base::Result<void> ShareDesk::give_share(const base::Share& share, const std::string& custodian,
-                                         PaperProof proof) {
+base::Result<void> ShareDesk::give_share(const base::Share& share, const std::string& custodian) {
   const std::string which = std::to_string(share.number) + " of " + std::to_string(share.of.count);
   SIGILLO_CHECK(dialogue_.wait(custodian + " comes to the terminal alone, for share " + which + '.'));
   const std::string heading = std::string(paper(share.of.kind)) + ' ' + which + ", for " + custodian +
@@ -79,7 +77,7 @@ base::Result<void> ShareDesk::give_share(const base::Share& share, const std::st
   const auto screen = share_screen(share, heading);
   std::vector<unsigned> rows{1, 2, 3, 4};
   static_assert(base::kShareRows == 4);
-  if (proof == PaperProof::one_line) rows = {dice_(base::kShareRows)};
+  if (dice_) rows = {dice_(base::kShareRows)};
   for (;;) {
     SIGILLO_CHECK(dialogue_.show(screen, std::string(paper(share.of.kind)) + ' ' + which + ", for " +
                                              custodian + " alone\nappliance " + appliance_ + " (" +

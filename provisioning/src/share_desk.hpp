@@ -21,14 +21,13 @@ struct GatheredPin {
   base::Secret pin;
 };
 
-// What a custodian types back. A ceremony can be held again, so one line does there, by the dice; where old
-// shares die by new ones, a slip in a line that nobody asked for would be found when it is too late.
-enum class PaperProof : std::uint8_t { one_line, all_lines };
-
 class ShareDesk {
  public:
   // "given", "used" or "refused", a sentence, and facts, into the transcript.
   using Note = std::function<base::Result<void>(const char* event, std::string said, boost::json::object)>;
+  // `dice` says which line of a paper is typed back, for a ceremony can be held again. Without dice all are:
+  // where old shares die by new ones, a slip in a line that nobody asked for would be found when it is too
+  // late.
   ShareDesk(std::string appliance, Dialogue& dialogue, std::function<unsigned(unsigned sides)> dice,
             Note note)
       : appliance_(std::move(appliance)),
@@ -38,7 +37,7 @@ class ShareDesk {
 
   // One to each of `custodians`, by name. What the set is.
   base::Result<boost::json::object> give(const base::SplitPin& split,
-                                         const std::vector<std::string>& custodians, PaperProof proof);
+                                         const std::vector<std::string>& custodians);
   // As many as open, in any order. `set` and `threshold` as far as they are known: empty and 0 where the
   // first share says it. `why` is a sentence that comes before what each has to do. Errc::ceremony where too
   // few came, or one was altered.
@@ -46,7 +45,7 @@ class ShareDesk {
                                    const std::string& why);
 
  private:
-  base::Result<void> give_share(const base::Share& share, const std::string& custodian, PaperProof proof);
+  base::Result<void> give_share(const base::Share& share, const std::string& custodian);
   base::Result<bool> types_back(const base::Share& share, const std::vector<unsigned>& rows);
   base::Result<bool> types_back(const base::Share& share, unsigned row);
   base::Result<std::optional<base::Share>> read_share(unsigned number);

@@ -3,8 +3,6 @@
 // middle leaves every share of before as good as it was.
 #include <memory>
 
-#include <malloc.h>
-#include <sys/prctl.h>
 #include <CLI/CLI.hpp>
 
 #include <appliance/config.hpp>
@@ -44,12 +42,6 @@ struct Arguments {
   unsigned threshold = 0;
   std::vector<std::string> custodians;
 };
-
-unsigned dice(unsigned sides) {
-  base::ByteArray<4> random{};
-  base::random_bytes(random);
-  return base::read_be<std::uint32_t>(random) % sides + 1;
-}
 
 // Attack, and slip: (1) bring shares that fit together and open another backup, (2) have the papers that are
 // good destroyed for those of it. What was typed opens this one, or nothing is split.
@@ -99,11 +91,8 @@ void renew(const Arguments& arguments, Context& context) {
     return fail(there.error(), arguments.backup);
   auto room = open_room();
   if (!room) return fail(room.error(), "Shares are given in a room");
-  // What libraries free is overwritten: a share on its way to the screen leaves nothing behind in the heap.
-  ::mallopt(M_PERTURB, 0x5a);
-  ::prctl(PR_SET_DUMPABLE, 0);
   const auto unnoted = [](const char*, const std::string&, const json::object&) { return base::ok(); };
-  ShareDesk desk(std::get<appliance::Config>(loaded).audit.issuer, **room, dice, unnoted);
+  ShareDesk desk(std::get<appliance::Config>(loaded).audit.issuer, **room, {}, unnoted);
   const auto typed = desk.gather(
       base::ShareKind::backup, "", 0,
       "The custodians of now give their backup shares, as many as open the backup, in any order.");
@@ -119,7 +108,7 @@ void renew(const Arguments& arguments, Context& context) {
       ". Each new custodian comes to the terminal alone, with paper and a pen; the others stand where "
       "they do not see it. A share is shown once.");
   const auto& of = split->shares.front().of;
-  const auto given = desk.give(*split, arguments.custodians, PaperProof::all_lines);
+  const auto given = desk.give(*split, arguments.custodians);
   if (!given)
     return context.failed(
         Exit::local,

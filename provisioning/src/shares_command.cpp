@@ -3,9 +3,7 @@
 #include <set>
 
 #include <fcntl.h>
-#include <malloc.h>
 #include <sys/file.h>
-#include <sys/prctl.h>
 #include <CLI/CLI.hpp>
 
 #include <provisioning/command.hpp>
@@ -44,7 +42,8 @@ constexpr const char* kRenewFooter =
     "SECOND is the configuration of the spare token, a copy of C with its label as hsm.token_label.\n\n"
     "Exit codes: 0 done (with --without-spare: but for the spare); 1 not, and the same command goes on "
     "(arguments,\n"
-    "terminal, people); 2 the HSM did not serve: the token has the old PIN or the new one, and the same "
+    "terminal, people); 2 the HSM did not serve, or refused a PIN: the token has the old PIN or the new one, "
+    "and the same "
     "command finds\n"
     "out which. No secret is an argument, in the environment or in a file.";
 
@@ -56,6 +55,8 @@ struct Arguments {
 };
 
 constexpr const char* kNothing = "Nothing was changed. Correct that, and run the same command again.";
+constexpr const char* kPeople =
+    "What was done holds. See to that, and run the same command again; with another --record it begins anew.";
 constexpr const char* kNext = "Nothing is lost: run the same command again, and it goes on where it was.";
 
 std::optional<appliance::Config> load(const std::string& file, Context& context) {
@@ -101,9 +102,10 @@ std::optional<RenewalPlan> plan_of(const Arguments& arguments, const appliance::
   return plan;
 }
 
-// Two of them at one record would give away two sets of shares.
-bool lock_record(const std::string& file) {
-  const int fd = ::open(file.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+// Two of them would give away two sets of shares, and the PIN of the one would not be the other's. Before the
+// record is read, for another may be in the middle of a line.
+bool lock(const std::string& file, int flags) {
+  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | flags, 0644);
   return fd >= 0 && ::flock(fd, LOCK_EX | LOCK_NB) == 0;  // held until the process ends
 }
 
@@ -114,9 +116,10 @@ void report(const Renewal& renewal, const RenewalPlan& plan, const Transcript& t
                    {"set", renewal.new_set()},
                    {"threshold", plan.threshold},
                    {"count", plan.custodians.size()},
-                   {"spare", behind                     ? "left-out"
-                             : transcript.done("spare") ? "renewed"
-                                                        : "none"},
+                   {"spare", behind                      ? "left-out"
+                             : transcript.done("spare")  ? "renewed"
+                             : transcript.begun("spare") ? "not-known"
+                                                         : "none"},
                    {"record", record},
                    {"complete", !behind}};
   if (!behind) out["record_digest"] = base::to_hex(transcript.signing_digest());
@@ -135,6 +138,11 @@ void renew(const Arguments& arguments, Context& context) {
   auto room = open_room();
   if (!room)
     return context.failed(Exit::local, std::string(room.error().detail()) + '.', "Run it at a terminal.");
+  if (!lock(arguments.record, O_CREAT) || !lock(arguments.config, 0))
+    return context.failed(Exit::local,
+                          "Another renewal is going on with " + arguments.record + " or " + arguments.config +
+                              ", or one is no file.",
+                          kNothing);
   auto transcript = Transcript::open(arguments.record);
   if (!transcript && transcript.error().is(Errc::transcript))
     return context.failed(Exit::local,
@@ -144,12 +152,6 @@ void renew(const Arguments& arguments, Context& context) {
   if (!transcript)
     return context.failed(Exit::local, arguments.record + ": " + sentence(transcript.error()) + '.',
                           kNothing);
-  if (!lock_record(arguments.record))
-    return context.failed(Exit::local, "Another renewal is going on with " + arguments.record + '.',
-                          kNothing);
-  // What libraries free is overwritten: a share on its way to the screen leaves nothing behind in the heap.
-  ::mallopt(M_PERTURB, 0x5a);
-  ::prctl(PR_SET_DUMPABLE, 0);
   const auto running = [&]() -> std::optional<std::string> {
     auto reached = reach(*config, Wanted::stopped);
     if (auto* failure = std::get_if<appliance::ActionFailure>(&reached)) return std::move(failure->what);
@@ -159,7 +161,8 @@ void renew(const Arguments& arguments, Context& context) {
   const auto held = renewal.hold();
   if (!held)
     return context.failed(held.error().number() / 100 == 2 ? Exit::remote_or_sealed : Exit::local,
-                          "The renewal is not complete: " + sentence(held.error()) + '.', kNext);
+                          "The renewal is not complete: " + sentence(held.error()) + '.',
+                          held.error().is(Errc::ceremony) ? kPeople : kNext);
   report(renewal, *plan, *transcript, arguments.record, context);
 }
 

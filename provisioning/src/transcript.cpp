@@ -137,10 +137,15 @@ TranscriptReport verify_transcript(std::string_view text,
   if (read.bad_line != 0)
     return refuse(report, read.torn ? TranscriptVerdict::unfinished : TranscriptVerdict::altered,
                   read.bad_line, read.fault);
+  // A renewal of shares is the custodians' own: its line of that name is under the ledger key's signature.
+  const bool renewal = read.lines.front().step == "renewal";
+  if (renewal) report.kind = "renewal";
   report.appliance = text_of(read.lines, "appliance");
   report.digest = base::to_hex(signing_digest_of(read.signed_head));
   if (read.lines.back().step != "complete")
-    return refuse(report, TranscriptVerdict::unfinished, 0, "the ceremony was not brought to its end");
+    return refuse(
+        report, TranscriptVerdict::unfinished, 0,
+        renewal ? "the renewal was not brought to its end" : "the ceremony was not brought to its end");
   const auto digest = signing_digest_of(read.signed_head);
   bool ledger = false;
   for (std::size_t i = 0; i < read.signatures.size(); ++i) {
@@ -162,8 +167,6 @@ TranscriptReport verify_transcript(std::string_view text,
     if (trusted && std::ranges::none_of(*trusted, same))
       return refuse(report, TranscriptVerdict::unknown_key, at, "its ledger key is not one of those given");
   }
-  // A renewal of shares is the custodians' own: its line of that name is under the ledger key's signature.
-  const bool renewal = read.lines.front().step == "renewal";
   if (!ledger || (!renewal && report.signers.size() < 3))
     return refuse(report, TranscriptVerdict::unfinished, 0,
                   renewal ? "the HSM's ledger key has not signed"

@@ -322,7 +322,9 @@ def test_a_backup_is_refused_before_anything_is_touched_where_it_or_the_token_is
     shutil.copytree(folder, damaged)
     with open(damaged / "sigillo.db", "r+b") as file:
         file.seek(5000)
-        file.write(b"x")
+        was = file.read(1)[0]
+        file.seek(5000)
+        file.write(bytes([was ^ 1]))
     code, said = restore(mine, "--backup", damaged, "--ledger", late, check=False)
     assert code == 1 and "altered" in said["what"] and "sigillo.db" in said["what"], said
     (damaged / "manifest.jsonl").write_text((folder / "manifest.jsonl").read_text().replace('"issuer":"', '"issuer":"x', 1))

@@ -115,6 +115,14 @@ class Renewal(unittest.TestCase):
         with open(self.record, encoding="utf-8") as file:
             return [json.loads(line) for line in file]
 
+    def forget_behind(self, step):
+        """A kill right after the token was changed, before a line says so: the record ends with what was begun."""
+        with open(self.record, encoding="utf-8") as file:
+            lines = file.readlines()
+        last = [i for i, line in enumerate(lines) if json.loads(line).get("step") == step and json.loads(line)["event"] == "begun"][-1]
+        with open(self.record, "w", encoding="utf-8") as file:
+            file.writelines(lines[:last + 1])
+
     def verify(self):
         done = self.sigillo("ceremony", "verify", self.record, "--keys", f"{self.folder}/ledger-key.jwks", "--format", "json")
         return done.returncode
@@ -179,7 +187,7 @@ class Whole(Renewal):
         room.type("yes")
         room.expect(r"is\s+running\.\s+Stop\s+it.*Is it stopped\? \(yes or no\) > $")
         self.assertEqual(self.sigillo("status", "--config", self.config).returncode, 0)
-        self.assertEqual([line["event"] for line in self.lines() if line.get("step") == "main"], ["begun"])
+        self.assertEqual([line["event"] for line in self.lines() if line.get("step") == "main"], [])
         daemon.terminate()
         self.assertEqual(daemon.wait(), 0)
         room.type("yes")
@@ -205,26 +213,42 @@ class Interrupted(Renewal):
         self.assertEqual(self.verify(), 0)
         self.assertIn("resumed", {line.get("event") for line in self.lines()})
 
-    def killed_after_the_change(self, until):
-        """The PIN is changed, and the process ends before that is written down."""
-        room = self.room()
-        self.assertTrue(self.people.play(room, until=until))
-        os.rename(self.record, self.record + ".kept")
-        os.mkdir(self.record)
-        room.type("yes")
-        self.assertEqual(room.wait(), 1, room.said[-2000:])
-        os.rmdir(self.record)
-        os.rename(self.record + ".kept", self.record)
-
     def test_killed_between_a_change_and_its_line_it_finds_out_which_pin_the_token_has(self):
-        self.killed_after_the_change(r"PIN of inps-prova-1 be changed now\? \(yes or no\) > $")
+        room = self.room()
+        self.assertTrue(self.people.play(room, until=r"PIN of inps-prova-1-spare be\s+changed now\? \(yes or no\) > $"))
+        room.lose()
+        self.forget_behind("main")
         self.assert_state("new", "old")
-        self.killed_after_the_change(r"PIN of inps-prova-1-spare be\s+changed now\? \(yes or no\) > $")
+        self.finish(self.room())
+        self.forget_behind("spare")
         self.assert_state("new", "new")
         self.finish(self.room())
         self.assert_state("new", "new")
         changed = [line["facts"]["was_changed_before"] for line in self.lines() if line.get("step") in ("main", "spare") and line["event"] == "done"]
         self.assertEqual(changed, [True, True])
+        self.assertEqual(self.verify(), 0)
+
+    def test_killed_before_the_change_that_was_begun_it_finds_the_old_pin_and_changes_it(self):
+        room = self.room()
+        self.assertTrue(self.people.play(room, until=r"PIN of inps-prova-1 be changed now\? \(yes or no\) > $"))
+        room.lose()
+        begun = {line["step"]: line for line in self.lines() if line.get("event") == "begun"}
+        self.assertEqual(set(begun), {"renewal"}, "nothing is begun by a question")
+        self.finish(self.room())
+        with open(self.record, encoding="utf-8") as file:
+            whole = file.readlines()
+        # The tokens of before, and a record that says that the main one's change was begun.
+        kept = self.people
+        shutil.rmtree(f"{self.folder}/token")
+        shutil.copytree(f"{self.base}/kept/token", f"{self.folder}/token")
+        with open(self.record, "w", encoding="utf-8") as file:
+            file.writelines(whole)
+        self.people = kept
+        self.forget_behind("main")
+        self.assert_state("old", "old")
+        self.finish(self.room())
+        self.assert_state("new", "new")
+        self.assertIn("unchanged", [line["event"] for line in self.lines() if line.get("step") == "main"])
         self.assertEqual(self.verify(), 0)
 
     def test_shares_of_a_run_that_was_interrupted_are_dead(self):
@@ -262,14 +286,34 @@ class SpareLeftOut(Renewal):
         self.assertEqual(self.verify(), 0)
 
     def test_a_change_of_the_spare_that_was_begun_is_not_left_out(self):
-        room = self.room()
-        self.assertTrue(self.people.play(room, until=r"PIN of inps-prova-1-spare be\s+changed now\? \(yes or no\) > $"))
-        room.lose()
+        self.finish(self.room())
+        self.forget_behind("spare")
         self.assertIn("was about to be changed", self.finish(self.room(spare=["--without-spare"]), 1))
         # Where it broke in it, the record can be closed, and says what is not known.
         self.finish(self.room(spare=["--no-spare"]))
         self.assertIn("Which PIN the spare token has is not known", [line["said"] for line in self.lines() if line.get("step") == "complete"][0])
         self.assertEqual(self.verify(), 0)
+
+    def test_a_record_that_was_closed_without_the_spare_does_not_call_it_renewed(self):
+        self.finish(self.room(spare=["--no-spare"]))
+        for spare in (None, ["--without-spare"]):
+            said = self.finish(self.room(spare=spare), 1)
+            self.assertIn("closed without a spare token", said)
+        self.assert_state("new", "old")
+
+    def test_a_spare_that_is_the_main_token_by_another_name_is_refused(self):
+        with open(self.config, encoding="utf-8") as file:
+            text = file.read()
+        serial = next(line["facts"]["token"]["serial"] for line in self.transcript() if line.get("step") == "token" and line["event"] == "done")
+        with open(self.second + ".same", "w", encoding="utf-8") as file:
+            file.write(text.replace('token_label = "inps-prova-1"', f'token_serial = "{serial}"'))
+        said = self.finish(self.room(spare=["--spare", self.second + ".same"]), 1)
+        self.assertIn("names the main token", said)
+        self.assertNotIn("comes to the terminal", said)
+
+    def transcript(self):
+        with open(f"{self.folder}/transcript.jsonl", encoding="utf-8") as file:
+            return [json.loads(line) for line in file]
 
     def test_where_no_other_token_has_the_pin_it_is_complete(self):
         self.finish(self.room(spare=["--no-spare"]))

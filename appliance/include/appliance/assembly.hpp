@@ -61,6 +61,8 @@ base::Result<std::unique_ptr<hsm::Token>> open_token(const HsmConfig& config, co
 // The same, for what is done to a token and not by a server: keys made, backed up, restored.
 base::Result<std::unique_ptr<hsm::CeremonyToken>> open_ceremony_token(const HsmConfig& config,
                                                                       const base::Secret& pin);
+// Of the configured module, before it is loaded: that nobody but root can exchange it. Errc::module_load.
+base::Result<void> check_module_owner(const HsmConfig& config);
 
 // A new store under the token's keys, with these channels and officers enrolled, and its first anchor.
 // Errc::channel where one public key or one declared owner could open both halves; Errc::officers where they

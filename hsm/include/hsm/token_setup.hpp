@@ -38,13 +38,19 @@ struct TokenPlace {
   std::string init_arguments;  // for C_Initialize, where the module wants some
 };
 // Whether a PIN of so many characters can be set by the user: it is not typed at a pad of the reader's own,
-// not locked, and the module takes that length. Errc::credential, Errc::caller_fault.
-base::Result<void> check_pin_can_be_set(const TokenPlace& place, std::size_t length);
+// not locked, and the module takes that length. The token's serial number. Errc::credential,
+// Errc::caller_fault.
+base::Result<std::string> check_pin_can_be_set(const TokenPlace& place, std::size_t length);
 // C_Login as CKU_USER. False: the token says that the PIN is wrong, and has counted that. Errc::credential
 // where it is locked, or would be by one more wrong PIN: none is tried then.
 base::Result<bool> opens_with(const TokenPlace& place, const base::Secret& pin);
+// given: the caller knows that `from` is the PIN, for of two that it may have the other was just refused, and
+// a token that counted that as its last but one is lost where the right one is not tried.
+enum class LastTry : std::uint8_t { kept, given };
 // C_SetPIN as CKU_USER (PKCS#11 2.40, R/W user functions), and a login with the new one. Errc::credential
-// where `from` is not the PIN. After any other error it has one of the two: opens_with() tells which.
-base::Result<void> change_user_pin(const TokenPlace& place, const base::Secret& from, const base::Secret& to);
+// where `from` is not the PIN, or the token refuses `to`. After any other error it has one of the two:
+// opens_with() tells which.
+base::Result<void> change_user_pin(const TokenPlace& place, const base::Secret& from, const base::Secret& to,
+                                   LastTry last = LastTry::kept);
 
 }  // namespace sigillo::hsm

@@ -67,8 +67,9 @@ enum class TranscriptVerdict : std::uint8_t { intact, altered, unfinished, unkno
 std::string_view name(TranscriptVerdict verdict);
 struct TranscriptReport {
   TranscriptVerdict verdict = TranscriptVerdict::unreadable;
-  std::size_t line = 0;  // where it does not hold; 0: nowhere in particular
-  std::string detail;    // a sentence
+  std::size_t line = 0;           // where it does not hold; 0: nowhere in particular
+  std::string detail;             // a sentence
+  std::string kind = "ceremony";  // or "renewal", which no officer signs
   std::string appliance, digest;
   std::vector<std::string> signers;
   std::size_t lines = 0;
