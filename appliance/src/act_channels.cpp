@@ -228,14 +228,19 @@ ActionOutcome channels_suspend(ActionCall& call) {
 ActionOutcome channels_resume(ActionCall& call) {
   return set_status(call, ChannelStatus::active, EventKind::channel_resumed);
 }
-// What was sealed to a courier that is revoked is opened by nobody: who signed is told how much that is.
+// What was sealed to a courier that is revoked is opened by nobody: who signed is told how much that is, as
+// it was a moment before, for from then on the sweep ends it.
 ActionOutcome channels_revoke(ActionCall& call) {
+  std::optional<std::size_t> lost;
+  if (const auto who = named(call.parameters); who && courier_medium(who->role)) {
+    if (const auto courier = find(call, *who)) {
+      const auto waiting = call.context().store.members(static_cast<std::uint8_t>(outbox_of(*courier)));
+      if (waiting) lost = waiting->size();
+    }
+  }
   auto done = set_status(call, ChannelStatus::revoked, EventKind::channel_revoked);
   auto* out = std::get_if<json::object>(&done);
-  const auto who = named(call.parameters);
-  if (out == nullptr || !who || !courier_medium(who->role)) return done;
-  const auto lost = call.context().store.members(static_cast<std::uint8_t>(outbox_of(*find(call, *who))));
-  if (lost) (*out)["lost_deliveries"] = lost->size();
+  if (out != nullptr && lost) (*out)["lost_deliveries"] = *lost;
   return done;
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <map>
 #include <set>
+#include <tuple>
 
 namespace sigillo::appliance {
 namespace {
@@ -48,6 +49,14 @@ base::Result<std::vector<std::string>> keys_of(const Channel& channel) {
     return base::Error(Errc::channel,
                        "one key for two purposes: certificates and deliveries have keys of their own");
   return out;
+}
+
+// What is new is sealed to the courier of the highest. Numbers say who came later, but those of when nothing
+// said so: of these it is the one that was sealed to all the time, whose queue is the medium's.
+auto rank(const Channel& courier) {
+  const bool may = courier.status != ChannelStatus::revoked && !courier.delivery_jwk.empty();
+  return std::tuple(may, may && courier.status == ChannelStatus::active, courier.outbox >= kFirstOutbox,
+                    courier.outbox == 0, courier.outbox);
 }
 
 }  // namespace
@@ -147,12 +156,19 @@ std::optional<std::uint8_t> next_outbox(const std::vector<Channel>& channels, Ro
 
 std::vector<Channel> part_outboxes(std::vector<Channel>& channels) {
   std::vector<Channel> parted;
-  std::set<Role> seen;
+  int next = kFirstParted;
+  for (const auto& channel : channels)
+    if (channel.outbox < kFirstOutbox) next = std::max(next, channel.outbox + 1);
   for (auto& channel : channels) {
-    if (!courier_medium(channel.role) || channel.outbox != 0 || seen.insert(channel.role).second) continue;
-    const auto next = next_outbox(channels, channel.role);
-    if (!next) break;  // they share it: each is still given nothing but its own
-    channel.outbox = *next;
+    if (!courier_medium(channel.role) || channel.outbox != 0) continue;
+    // Attack: (1) have two couriers, one of them trusted less and never sealed to, (2) upgrade: it is given
+    // all that is new, and no officer signed for that. Who was sealed to, the first of the list, still is.
+    const auto stays = std::ranges::max_element(channels, {}, [&channel](const Channel& one) {
+      return std::pair(one.role == channel.role && one.outbox == 0, rank(one));
+    });
+    if (&*stays == &channel) continue;
+    if (next == kFirstOutbox) break;  // they share it: each is still given nothing but its own
+    channel.outbox = static_cast<std::uint8_t>(next++);
     parted.push_back(channel);
   }
   return parted;
@@ -193,9 +209,6 @@ std::vector<Channel> ChannelRegistry::all() const {
 
 ChannelPtr ChannelRegistry::courier(Medium medium) const {
   ChannelPtr best;
-  const auto rank = [](const Channel& one) {
-    return std::pair(one.status == ChannelStatus::active, one.outbox);
-  };
   for (auto& one : couriers(medium)) {
     if (one->status == ChannelStatus::revoked || one->delivery_jwk.empty()) continue;
     if (!best || rank(*best) < rank(*one)) best = std::move(one);

@@ -30,11 +30,12 @@ Id channel_id(Role role, std::string_view name);
 
 // The queue that a courier's deliveries stand in, and no other courier's: the first of a medium has the
 // medium's, each that is enrolled later the next number. None is ever given twice, for something of the one
-// before may stand in it. Nothing once they are used up.
+// before may stand in it. Nothing once they are used up. Of those that had one queue together nobody knows
+// who was first: the medium's is of the one that was sealed to.
 Queue outbox_of(const Channel& courier);
 std::optional<std::uint8_t> next_outbox(const std::vector<Channel>& channels, Role role);
-// Of when the couriers of a medium had one queue together: gives all but one of them their own. Those
-// changed.
+// Of when the couriers of a medium had one queue together: gives all but the one that is sealed to their own,
+// and what is new is sealed to that one as before. Those changed.
 std::vector<Channel> part_outboxes(std::vector<Channel>& channels);
 
 class ChannelRegistry {
@@ -45,8 +46,9 @@ class ChannelRegistry {
                   base::Instant now) const;
   std::vector<Channel> all() const;
   // The courier that what leaves now is sealed to: of those of the medium that have a delivery key, the one
-  // that was enrolled last, an active one before one that is suspended: what is sealed to that waits until it
-  // is active again. Nothing where none is enrolled, or all are revoked.
+  // that was enrolled last (of those that were parted, the one that was sealed to before), an active one
+  // before one that is suspended: what is sealed to that waits until it is active again. Nothing where none
+  // is enrolled, or all are revoked.
   ChannelPtr courier(Medium medium) const;
   // All of the medium, revoked ones too.
   std::vector<ChannelPtr> couriers(Medium medium) const;

@@ -5,6 +5,9 @@
 namespace sigillo::appliance {
 namespace {
 
+// Of what stands in the wrong queue, until the sweep has moved it, a lease reads no more than so many.
+constexpr std::size_t kOthersMax = 200;
+
 // One that cannot be read is as none, with an alarm: its courier gets the others.
 base::Result<std::optional<DeliveryRecord>> find(Session& session, const Id& id) {
   auto found = session.context().load<DeliveryRecord>(Table::delivery, id);
@@ -64,7 +67,8 @@ base::Task<Reply> run(Session& session, const LeaseDeliveries& request) {
   const auto couriers = session.context().channels.couriers(medium);
   const auto outbox = static_cast<std::uint8_t>(outbox_of(session.channel()));
   std::optional<sealed_store::DueRecord> passed;  // what cannot be leased keeps nobody behind it waiting
-  while (changes.puts.size() < request.max) {
+  std::size_t others = 0;
+  while (changes.puts.size() < request.max && others < kOthersMax) {
     const auto due =
         session.context().store.due(outbox, session.now(), request.max - changes.puts.size(), passed);
     if (!due) co_return Outage::store_unavailable;
@@ -74,6 +78,8 @@ base::Task<Reply> run(Session& session, const LeaseDeliveries& request) {
       if (!found) co_return Outage::store_unavailable;
       if (*found && is_open((*found)->state) && is_own(session, couriers, **found))
         lease(session, changes, leases, hint.key.id, std::move(**found), ended);
+      else if (*found)
+        ++others;
     }
     passed = due->back();
   }

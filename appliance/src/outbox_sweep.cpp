@@ -63,6 +63,8 @@ base::Task<std::optional<std::size_t>> OutboxSweep::slice(Queue queue, Look& loo
     if (!courier || outbox_of(*courier) == queue || !is_open(record.state)) continue;
     record.courier.value = courier->label();
     changes.puts.push_back(context_.put(Table::delivery, hint.key.id, record, outbox_of(*courier), hint.due));
+    auto& there = looks_[outbox_of(*courier)];  // it may stand before what was passed there
+    there.begin_again = std::min(there.begin_again, record.expires);
   }
   if (!changes.puts.empty()) {
     changes.witnessed = false;

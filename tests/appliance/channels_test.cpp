@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "codec.hpp"
 
 namespace sigillo::appliance {
@@ -71,12 +73,64 @@ TEST(Channels, ACourierKeepsTheQueueThatItWasGivenAndNobodyGetsItAgain) {
   EXPECT_TRUE(next_outbox(all, Role::courier_pec)) << "the medium's own";
 }
 
+std::string sealed_to(const std::vector<Channel>& channels) {
+  ChannelRegistry registry;
+  registry.set(channels);
+  const auto found = registry.courier(Medium::sms);
+  return found ? found->name : "";
+}
+
+// (1) Two couriers had one queue together, and the second of the list was let stand by for years; (2) at the
+// start after an upgrade all that is new is sealed to it, and nobody asked for that.
+TEST(Channels, WhatIsNewIsSealedToTheSameCourierBeforeAndAfterTheyAreParted) {
+  constexpr auto kActive = ChannelStatus::active, kSuspended = ChannelStatus::suspended,
+                 kRevoked = ChannelStatus::revoked;
+  const std::vector<std::pair<std::vector<ChannelStatus>, std::size_t>> cases = {
+      {{kActive, kActive}, 0},
+      {{kSuspended, kActive, kActive}, 1},
+      {{kRevoked, kSuspended, kSuspended}, 1},
+      {{kSuspended, kRevoked, kActive}, 2},
+  };
+  for (const auto& [statuses, first] : cases) {
+    std::vector<Channel> all;
+    for (const auto status : statuses) {
+      all.push_back(channel(Role::courier_sms, "x"));
+      all.back().name = "c" + std::to_string(all.size());
+      all.back().status = status;
+      all.back().delivery_jwk = "{}";
+    }
+    const std::string before = all[first].name;
+    EXPECT_EQ(sealed_to(all), before);
+    EXPECT_EQ(part_outboxes(all).size(), statuses.size() - 1);
+    EXPECT_EQ(sealed_to(all), before);
+    EXPECT_EQ(all[first].outbox, 0) << "what waits in the medium's queue stays where it is";
+
+    all.push_back(channel(Role::courier_sms, "y"));
+    all.back().name = "next";
+    all.back().delivery_jwk = "{}";
+    all.back().outbox = *next_outbox(all, Role::courier_sms);
+    EXPECT_EQ(sealed_to(all), "next");
+    EXPECT_TRUE(part_outboxes(all).empty());
+    all.back().status = kRevoked;
+    EXPECT_EQ(sealed_to(all), before);
+  }
+}
+
 TEST(Channels, CouriersThatHadOneQueueTogetherAreParted) {
   std::vector<Channel> all{channel(Role::courier_sms, "a"), channel(Role::courier_post, "b"),
                            channel(Role::courier_sms, "c"), channel(Role::branch, "d"),
-                           channel(Role::branch, "e")};
-  EXPECT_EQ(part_outboxes(all).size(), 1U);
-  EXPECT_EQ(outboxes(all), (std::vector<int>{0, 0, 64, 0, 0}));
+                           channel(Role::branch, "e"),      channel(Role::courier_post, "f")};
+  EXPECT_EQ(part_outboxes(all).size(), 2U);
+  EXPECT_EQ(outboxes(all), (std::vector<int>{0, 0, 32, 0, 0, 33}));
+  EXPECT_TRUE(part_outboxes(all).empty());
+  EXPECT_EQ(next_outbox(all, Role::courier_post), 64);
+}
+
+TEST(Channels, MoreThanCanBePartedShareTheMediumsQueue) {
+  std::vector<Channel> all(40, channel(Role::courier_sms, "a"));
+  EXPECT_EQ(part_outboxes(all).size(), 32U);
+  EXPECT_EQ(std::ranges::count(all, 0, &Channel::outbox), 8);
+  EXPECT_EQ(all[32].outbox, 63);
   EXPECT_TRUE(part_outboxes(all).empty());
 }
 

@@ -54,8 +54,8 @@ enum class Queue : std::uint8_t {
   ledger_mark = 30,
   held = 31  // conversions and authorizations, by whose they are: an index, never due
 };
-// From here on they are of couriers, one each (outbox_of in channels.hpp).
-inline constexpr std::uint8_t kFirstOutbox = 64, kLastOutbox = 255;
+// From here on they are of couriers, one each (outbox_of in channels.hpp): first those that were parted.
+inline constexpr std::uint8_t kFirstParted = 32, kFirstOutbox = 64, kLastOutbox = 255;
 sealed_store::RecordKey record_key(Table table, const Id& id);
 // The "moment" at which a subject's records stand in Queue::held: a number of the subject's, and no time.
 base::Instant held_at(const SubjectIndex& subject);

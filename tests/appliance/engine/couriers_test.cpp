@@ -175,27 +175,31 @@ TEST_P(Couriers, AnErasureFindsWhatWaitsForAnyOfThem) {
 
 // As it was written before a delivery said whose it is: all of a medium in the medium's queue.
 struct OfBefore : Couriers {
-  Id put(int number, const std::string& sealed, std::uint32_t attempts = 0) {
+  Id put(int number, const std::string& sealed, std::uint32_t attempts = 0,
+         base::Duration validity = base::days(60), Queue queue = Queue::sms) {
     Id id{};
-    id.back() = static_cast<std::uint8_t>(number);
+    id[0] = static_cast<std::uint8_t>(number >> 8);
+    id[1] = static_cast<std::uint8_t>(number);
     DeliveryRecord record;
     record.medium = Medium::sms;
     record.sealed = sealed;
     record.attempts = attempts;
-    record.expires = world.clock.now() + base::days(60);
+    record.expires = world.clock.now() + validity;
     const auto bytes = codec::encode(record);
     record.courier.value = "courier-sms:any";
     const auto now = codec::encode(record);
     EXPECT_TRUE(std::equal(bytes.begin(), bytes.end(), now.begin())) << "what is new stands at the end";
     record.courier.value.clear();
     sealed_store::Changes changes;
-    changes.puts.push_back(context().put(Table::delivery, id, record, Queue::sms, world.clock.now()));
+    changes.puts.push_back(context().put(Table::delivery, id, record, queue, world.clock.now()));
     EXPECT_TRUE(base::sync_wait(context().store.commit(std::move(changes))));
     return id;
   }
-  Id put_for(int number, const char* called, std::uint32_t attempts = 0) {
+  Id put_for(int number, const char* called, std::uint32_t attempts = 0,
+             base::Duration validity = base::days(60), Queue queue = Queue::sms) {
     const auto key = base::EcPublicKey::from_jwk(courier(called)->delivery_jwk);
-    return put(number, base::seal_jwe(*key, key->kid(), base::Secret(base::view("{}"))), attempts);
+    return put(number, base::seal_jwe(*key, key->kid(), base::Secret(base::view("{}"))), attempts, validity,
+               queue);
   }
 };
 
@@ -211,6 +215,41 @@ TEST_P(OfBefore, ItsSealSaysWhoseItIs) {
   EXPECT_TRUE(ack(kFirst, of_first, true)) << "said twice";
   EXPECT_TRUE(ack(kSecond, of_second, true));
   EXPECT_EQ(leased(kFirst), Ids{});
+}
+
+// What is moved stands where its moment puts it, and its new queue may have been passed up to there.
+TEST_P(OfBefore, WhatIsMovedIntoAQueueThatWasPassedEndsInItsTime) {
+  world.enrol(Role::courier_sms, kSecond);
+  OutboxSweep sweep(context(), Medium::sms);
+  const auto sweep_on = [&sweep] {
+    while (sweep.step()) {
+    }
+  };
+  // The first part of the medium's queue has two that are moved, and the new queue is passed beyond them.
+  for (int number = 1; number <= 6; ++number) put_for(number, kFirst);
+  for (int number = 7; number <= 8; ++number) put_for(number, kSecond);
+  const auto moved = put_for(9, kSecond, 0, base::minutes(10));
+  world.clock.advance(base::seconds(1));
+  const auto passed = put_for(10, kSecond, 0, base::days(60), outbox_of(*courier(kSecond)));
+  sweep_on();
+  world.clock.advance(base::minutes(10));
+  sweep_on();
+  EXPECT_EQ(state(to_text(moved)), DeliveryState::expired);
+  EXPECT_EQ((*context().load<DeliveryRecord>(Table::delivery, moved))->sealed, "");
+  EXPECT_EQ(state(to_text(passed)), DeliveryState::queued);
+}
+
+// (1) A hundred thousand wait for one courier in the medium's queue, (2) the other asks every second, and
+// each time all of them are read on a thread that others' requests wait for.
+TEST_P(OfBefore, ALeaseLooksPastSoManyThatAreAnothersAndTheSweepMovesTheRest) {
+  world.enrol(Role::courier_sms, kSecond);
+  for (int number = 1; number <= 300; ++number) put_for(number, kSecond);
+  const auto id = to_text(put_for(301, kFirst));
+  const auto before = world.store().reads();
+  EXPECT_EQ(leased(kFirst), Ids{});
+  EXPECT_LE(world.store().reads(), before + 202);
+  sweep_all();
+  EXPECT_EQ(leased(kFirst), Ids{id});
 }
 
 TEST_P(OfBefore, OneThatWasLeasedThenIsAcknowledgedNow) {
