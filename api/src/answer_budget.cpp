@@ -5,7 +5,7 @@ namespace {
 
 // About what one has with the longest operator, reference and text that are common. What it came to counts
 // as soon as it is known.
-constexpr std::size_t kEntry = 1024, kDelivery = 4096;
+constexpr std::size_t kEntry = 1024, kDelivery = 4096, kClaims = 128 * 1024;  // of one conversion, 200
 
 }  // namespace
 
@@ -13,6 +13,9 @@ std::size_t large_answer(const appliance::Request& request) {
   if (const auto* const ledger = std::get_if<appliance::ReadLedger>(&request)) return ledger->limit * kEntry;
   if (const auto* const leases = std::get_if<appliance::LeaseDeliveries>(&request))
     return leases->max * kDelivery;
+  if (std::holds_alternative<appliance::GetConversion>(request) ||
+      std::holds_alternative<appliance::SubmitEvidence>(request))
+    return kClaims;
   return 0;
 }
 

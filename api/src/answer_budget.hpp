@@ -1,9 +1,9 @@
 // AnswerBudget: how many bytes of large answers are made or not taken yet, by channel and in total. Only
-// pages of the ledger and leases are large; everything else, a verification first of all, is never asked
-// about here. Attack: (1) as an auditor open two thousand connections, (2) ask on each for a thousand
-// entries, (3) read none of it: 0.4 MB wait on each, 0.8 GB in all, and what ends the process for want of
-// memory ends everybody's answers. So room is taken before the work is begun, by what the request may come
-// to, and given back once the last byte is with the kernel. Thread rule: any thread.
+// pages of the ledger, leases and a conversion with its claims are large; everything else, a verification
+// first of all, is never asked about here. Attack: (1) as an auditor open two thousand connections, (2) ask
+// on each for a thousand entries, (3) read none of it: 0.4 MB wait on each, 0.8 GB in all, and what ends the
+// process for want of memory ends everybody's answers. So room is taken before the work is begun, by what the
+// request may come to, and given back once the last byte is with the kernel. Thread rule: any thread.
 #pragma once
 
 #include <cstddef>

@@ -26,7 +26,9 @@ constexpr std::string_view kHeaderEnd = "\r\n\r\n";
 // A rule's 429 is about one subject, and about letters or claims that people send: no client helps itself by
 // coming again sooner. The same key is free again by then.
 constexpr std::string_view kOfOneSubject = "Retry-After: 86400\r\n";
-constexpr std::size_t kRecordHead = 5, kRecordMax = kRecordHead + 16 * 1024;  // RFC 8446 section 5.1
+// RFC 8446 sections 5.1 and 4: the heads of a record and of the message in it.
+constexpr std::size_t kRecordHead = 5, kRecordMax = kRecordHead + 16 * 1024, kHelloHead = kRecordHead + 4;
+constexpr std::size_t kHandshake = 22, kClientHello = 1;
 constexpr int kUnsentMax = 32 * 1024;
 constexpr std::size_t kOutKept = 16 * 1024;  // of the last answer's buffer, for the next
 
@@ -60,18 +62,22 @@ asio::awaitable<void> Connection::run() {
   co_await farewell();
 }
 
-// Only a whole first record makes somebody of who connected: one byte of it is as cheap as none. What is no
-// record of a hello, or too long, is OpenSSL's to refuse.
+// Only a whole hello makes somebody of who connected: some bytes of one are as cheap as none. One in pieces
+// goes on as well, and is the first to go meanwhile. What is no TLS is OpenSSL's to refuse, at once.
 asio::awaitable<bool> Connection::hear() {
-  for (std::size_t whole = kRecordHead; in_size_ < whole;) {
+  const auto byte = [this](std::size_t at) { return std::size_t{static_cast<unsigned char>(in_[at])}; };
+  std::size_t whole = kRecordHead;
+  while (in_size_ < whole) {
     const auto [ec, count] = co_await stream_.next_layer().async_read_some(
         asio::buffer(in_.data() + in_size_, kRecordMax - in_size_), kQuietly);
     if (ec) co_return false;
     in_size_ += count;
-    const auto byte = [this](std::size_t at) { return std::size_t{static_cast<unsigned char>(in_[at])}; };
-    if (in_size_ >= kRecordHead) whole = std::min(kRecordHead + (byte(3) << 8 | byte(4)), kRecordMax);
+    if (in_size_ >= kRecordHead && byte(0) == kHandshake)
+      whole = std::min(kRecordHead + (byte(3) << 8 | byte(4)), kRecordMax);
   }
-  watch_.heard();
+  if (in_size_ >= kHelloHead && byte(0) == kHandshake && byte(kRecordHead) == kClientHello &&
+      kHelloHead + (byte(6) << 16 | byte(7) << 8 | byte(8)) <= whole)
+    watch_.heard();
   co_return true;
 }
 

@@ -131,7 +131,13 @@ base::Result<KeyRef> Pkcs11Token::unwrap_key(const WrappedKey& key, const base::
   auto value = ref ? check_value(*this, *ref, key.type) : base::Result<base::Bytes>(ref.error());
   if (value && *value == key.check_value) return ref;
   const auto gone = destroy_key(key.id);
-  if (!gone && !gone.error().is(Errc::no_such_key))
+  const bool left = !gone && !gone.error().is(Errc::no_such_key);
+  if (!value && left)
+    return base::Error(Errc::unavailable,
+                       "what was unwrapped could not be checked, and may be in the token: it could not be "
+                       "destroyed",
+                       value.error().raw());
+  if (left)
     return base::Error(
         Errc::bad_attributes,
         "what was unwrapped is not the key of the backup, and is still in the token: it could not "

@@ -1,5 +1,5 @@
 // What a call on a token in the making needs: a PIN as the module takes it, and its answer as an error of
-// ours. For the two files that set tokens up; a token that serves has its connection for that. Thread rule:
+// ours. For the files that set tokens up; a token that serves has its connection for that. Thread rule:
 // pure functions. Never: copies a PIN.
 #pragma once
 

@@ -44,8 +44,11 @@ TEST(AnswerBudget_, WhatAnAnswerCameToCounts) {
   EXPECT_EQ(budget.held(), 5U);
 }
 
-TEST(AnswerBudget_, OnlyPagesAndLeasesAreLarge) {
+TEST(AnswerBudget_, PagesLeasesAndConversionsWithTheirClaimsAreLarge) {
   EXPECT_EQ(large_answer(appliance::GetKeys{}), 0U);
+  EXPECT_EQ(large_answer(appliance::DecideConversion{}), 0U);  // it tells no claims
+  EXPECT_GT(large_answer(appliance::GetConversion{}), 100'000U);
+  EXPECT_GT(large_answer(appliance::SubmitEvidence{}), 100'000U);
   EXPECT_GT(large_answer(appliance::ReadLedger{.after = 0, .limit = 1000}), 900'000U);
   EXPECT_GT(large_answer(appliance::LeaseDeliveries{100}), 300'000U);
 }

@@ -1,5 +1,5 @@
 """api/openapi.yaml takes nothing from the clients of api/openapi-released.yaml, which is the contract as it was released last: at a
-release the one is copied over the other, and at no other time. And the judge of that, which is tried on changes of either kind."""
+release the one is copied over the other, and it is mended only where it took what the released appliance refused. And the judge of that, which is tried on changes of either kind."""
 
 import copy
 

@@ -356,6 +356,26 @@ TEST_F(Recovery, AWrongKeyThatCouldNotBeDestroyedAgainIsToldAsThere) {
   for (const auto& id : {one, two}) EXPECT_TRUE(token_->destroy_open_key(id));
 }
 
+TEST_F(Recovery, AKeyThatCouldNotBeCheckedIsNotToldAsAWrongOne) {
+  const KeyId id{key_id_.label + "-open"};
+  const base::Secret wrapping(kWrappingKeyBytes);
+  ASSERT_TRUE(token_->generate_open_key(id, KeyType::hmac_sha256));
+  const auto wrapped = token_->wrap_open_key(id, wrapping);
+  ASSERT_TRUE(wrapped);
+  // The token goes away once the key is in it.
+  auto& unread = control().arm("C_SignInit", Action::fail, CKR_FUNCTION_FAILED, 1, 0);
+  auto& undone = control().arm("C_DestroyObject", Action::fail, CKR_FUNCTION_FAILED, 2, 0);
+  const auto refused = token_->unwrap_key(*wrapped, wrapping);
+  control().disarm(unread);
+  control().disarm(undone);
+  expect_errc(refused, Errc::unavailable);
+  const std::string told(refused.error().detail());
+  EXPECT_EQ(told.find("not the key"), std::string::npos) << told;
+  EXPECT_NE(told.find("may be in the token"), std::string::npos) << told;
+  EXPECT_TRUE(token_->destroy_key(id));
+  EXPECT_TRUE(token_->destroy_open_key(id));
+}
+
 TEST_F(Recovery, AKeyThatCannotBeLookedForIsNotToldAsThere) {
   const KeyId id{key_id_.label + "-open"};
   control().arm("C_FindObjectsInit", Action::fail, CKR_FUNCTION_FAILED);
