@@ -7,8 +7,8 @@
 // Who is not authenticated yet holds one of few places, and who has said nothing gives it up to a newcomer.
 // Attack: (1) open as many connections as there are places, (2) say nothing, (3) open them again as they end:
 // no channel shakes hands any more, for the price of some packets. As with a backlog of SYNs the oldest
-// silent one is the first to go: who means to shake hands has spoken by then, and an attacker who speaks pays
-// for it. Thread rule: any thread.
+// silent one is the first to go: who means to shake hands has spoken by then, and an attacker who speaks
+// costs a signature or another hello. Thread rule: any thread.
 #pragma once
 
 #include <atomic>

@@ -78,7 +78,8 @@ base::Task<Reply> run(Session& session, const LeaseDeliveries& request) {
       if (!found) co_return Outage::store_unavailable;
       if (*found && is_open((*found)->state) && is_own(session, couriers, **found))
         lease(session, changes, leases, hint.key.id, std::move(**found), ended);
-      else if (*found)
+      else if (const auto courier = *found ? recipient(couriers, **found) : nullptr;
+               courier && outbox_of(*courier) != outbox_of(session.channel()))
         ++others;
     }
     passed = due->back();
